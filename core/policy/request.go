@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/trait"
+)
+
+// Action is what the subject wants to do.
+type Action string
+
+// The actions of the lanes. Every other action is administrative: a person's,
+// decided by the traits that Resource.Requires names.
+const (
+	EventPublish Action = "event.publish"
+	EventDeliver Action = "event.deliver"
+	OperatorCall Action = "operator.call"
+	ProxyRequest Action = "proxy.request"
+)
+
+// State is a plugin's place in its lifecycle; "" for parties that have none.
+type State string
+
+// The states of a plugin.
+const (
+	Registered  State = "registered"
+	Active      State = "active"
+	Disabled    State = "disabled"
+	Unhealthy   State = "unhealthy"
+	Quarantined State = "quarantined"
+)
+
+// Party is one side of a request, with the facts the rules look at.
+type Party struct {
+	Kind   actor.Kind
+	ID     string
+	Name   string
+	Tenant string
+	State  State     // plugins only
+	Traits trait.Set // effective: accepted ones of a plugin, effective ones of a user
+}
+
+// Everyone is the tenant of a plugin that all tenants share.
+const Everyone = "*"
+
+// Egress is what an administrator's approval says of one outward request.
+type Egress uint8
+
+// The answers of an approval.
+const (
+	NotApproved Egress = iota
+	Approved
+	Expired
+	MethodNotApproved
+	PathNotApproved
+	PortNotApproved
+	PlainNotApproved // plain http, which protected data never uses
+)
+
+// Resource is what the action touches.
+type Resource struct {
+	Name     string        // operation, event type, host, object or page
+	Requires trait.Set     // traits the subject must hold, and the user acted for
+	Classes  trait.Classes // classes of the data it carries
+	Declared bool          // the manifest that must declare it does
+	Granted  bool          // an accepted dependency or an administrator allows this call
+	Egress   Egress
+	Encrypts bool // only for callers with encryption_capable
+	Marked   bool // its schema marks the class of each field, so that it can be redacted
+}
+
+// Request carries every fact of one decision. Nothing else is looked up.
+type Request struct {
+	Action   Action
+	Subject  Party
+	OnBehalf *Party // the user a plugin acts for
+	Target   Party  // the plugin reached; zero when none is
+	Resource Resource
+	Method   string // HTTP method, where there is one
+	Trace    string
+	At       time.Time
+}

@@ -1,0 +1,234 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/trait"
+)
+
+// Rule is one built-in rule. A rule with no Actions governs administration.
+type Rule struct {
+	ID       string
+	Sentence string // what it demands, for people
+	Actions  []Action
+	Grantors []string // traits of the people who can change the outcome
+	check    func(*Request) verdict
+}
+
+type outcome uint8
+
+const (
+	skip outcome = iota // says nothing of this request
+	pass
+	redact
+	deny
+)
+
+func (o outcome) String() string { return [...]string{"skipped", "pass", "redact", "deny"}[o] }
+
+type verdict struct {
+	outcome  outcome
+	sentence string        // overrides the rule's own
+	missing  trait.Set     // traits that would have let it pass
+	redact   trait.Classes // with outcome redact
+}
+
+var (
+	lanes      = []Action{EventPublish, EventDeliver, OperatorCall, ProxyRequest}
+	managers   = []string{"plugin_manager"}
+	grantors   = []string{"plugin_manager", "policy_manager"}
+	userGrants = []string{"user_manager"}
+)
+
+// dangerous operations never pass a lane, whoever asks.
+var dangerous = []string{"delete_all", "format", "shutdown", "restart", "drop_all"}
+
+// rules in the order they are asked: who acts, then what, then which data.
+var rules = []Rule{
+	{ID: "core.active", Sentence: "Both sides are active plugins or signed-in people.", Actions: lanes, Grantors: managers, check: active},
+	{ID: "core.tenant", Sentence: "Both sides belong to one tenant.", Actions: lanes, Grantors: []string{"admin"}, check: sameTenant},
+	{ID: "core.dangerous", Sentence: "Operations that destroy or stop everything never pass a lane.", Actions: []Action{OperatorCall}, check: notDangerous},
+	{ID: "event.publish", Sentence: "The publisher's manifest declares this event type.", Actions: []Action{EventPublish}, Grantors: managers, check: declaredEvent},
+	{ID: "operator.endpoint", Sentence: "The target's manifest declares this operation.", Actions: []Action{OperatorCall}, Grantors: managers, check: declaredOperation},
+	{ID: "operator.grant", Sentence: "A dependency accepted at enable time, or an administrator, allows the caller to use the target.", Actions: []Action{OperatorCall}, Grantors: grantors, check: granted},
+	{ID: "operator.traits", Sentence: "The caller, and the person it acts for, hold the traits the operation requires.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: requiredTraits},
+	{ID: "proxy.trait", Sentence: "Only a plugin with external_service reaches the outside.", Actions: []Action{ProxyRequest}, Grantors: managers, check: externalService},
+	{ID: "proxy.domain", Sentence: "The plugin's manifest declares this host.", Actions: []Action{ProxyRequest}, Grantors: managers, check: declaredDomain},
+	{ID: "proxy.approved", Sentence: "An administrator approved this host, method, path and port, and the approval has not expired.", Actions: []Action{ProxyRequest}, Grantors: []string{"egress_approver"}, check: approved},
+	{ID: "user.sensitive", Sentence: "A person reaches a plugin's data only with the traits its classes need.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: userClasses},
+	{ID: "data.class", Sentence: "The classes of the data are covered by the traits of those who handle it.", Actions: []Action{EventPublish, OperatorCall}, Grantors: userGrants, check: covered},
+	{ID: "data.encryption", Sentence: "A resource that requires encryption is used only by callers capable of it.", Actions: []Action{OperatorCall, EventDeliver}, Grantors: managers, check: encryption},
+	{ID: "event.deliver", Sentence: "A receiver sees an event whole, or without the fields it may not see, or not at all.", Actions: []Action{EventDeliver}, Grantors: managers, check: deliver},
+	{ID: "console.access", Sentence: "The person holds the trait this page or action needs.", Grantors: userGrants, check: console},
+}
+
+// active looks at both sides of a call. An event accepted earlier still reaches
+// its receivers when its publisher has been disabled since.
+func active(r *Request) verdict {
+	if r.Action != EventDeliver && r.Subject.Kind == actor.Plugin && r.Subject.State != Active {
+		return verdict{outcome: deny, sentence: "The calling plugin is " + string(r.Subject.State) + "; only an active plugin may use a lane."}
+	}
+	if r.Subject.Kind == actor.Anonymous || r.Subject.Kind == "" {
+		return verdict{outcome: deny, sentence: "Nobody proved who is asking."}
+	}
+	if r.Target.Kind == actor.Plugin && r.Target.State != Active {
+		return verdict{outcome: deny, sentence: r.Target.ID + " is " + string(r.Target.State) + " and takes part in no lane."}
+	}
+	return verdict{outcome: pass}
+}
+
+func sameTenant(r *Request) verdict {
+	if r.Target.Tenant == "" || r.Target.Tenant == Everyone || r.Subject.Tenant == Everyone || r.Target.Tenant == r.Subject.Tenant {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "The two sides belong to different tenants."}
+}
+
+func notDangerous(r *Request) verdict {
+	name := r.Resource.Name[strings.LastIndexByte(r.Resource.Name, '/')+1:]
+	for _, d := range dangerous {
+		if strings.EqualFold(name, d) {
+			return verdict{outcome: deny, sentence: "The operation " + d + " is dangerous and never passes a lane."}
+		}
+	}
+	return verdict{outcome: pass}
+}
+
+func declaredEvent(r *Request) verdict {
+	if r.Resource.Declared {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "The manifest of " + r.Subject.ID + " does not declare that it publishes " + r.Resource.Name + "."}
+}
+
+func declaredOperation(r *Request) verdict {
+	if r.Resource.Declared {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: r.Target.ID + " declares no such operation."}
+}
+
+func granted(r *Request) verdict {
+	switch {
+	case r.Subject.Kind != actor.Plugin:
+		return verdict{}
+	case r.Resource.Granted:
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: r.Subject.ID + " has no grant to call " + r.Target.ID + ": declare it as a dependency and have it accepted, or ask for a grant."}
+}
+
+func requiredTraits(r *Request) verdict {
+	missing := r.Subject.Traits.Missing(r.Resource.Requires)
+	who := "The caller must hold the traits of this operation."
+	if missing.Empty() && r.OnBehalf != nil {
+		missing = r.OnBehalf.Traits.Missing(r.Resource.Requires)
+		who = "The person acted for must hold the traits of this operation."
+	}
+	if missing.Empty() {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: who, missing: missing}
+}
+
+func externalService(r *Request) verdict {
+	if r.Subject.Traits.Has(trait.ExternalService) {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: r.Subject.ID + " may not reach the outside.", missing: trait.SetOf(trait.ExternalService)}
+}
+
+func declaredDomain(r *Request) verdict {
+	if r.Resource.Declared {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "The manifest of " + r.Subject.ID + " does not list " + r.Resource.Name + " among its allowed domains."}
+}
+
+var egressSentence = [...]string{
+	NotApproved:       "No administrator approved this domain for this plugin yet.",
+	Expired:           "The approval of this domain has expired.",
+	MethodNotApproved: "The approval of this domain does not cover this method.",
+	PathNotApproved:   "The approval of this domain does not cover this path.",
+	PortNotApproved:   "The approval of this domain does not cover this port.",
+	PlainNotApproved:  "Plain http is not approved here; protected data never travels by it.",
+}
+
+func approved(r *Request) verdict {
+	if r.Resource.Egress == Approved {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: egressSentence[r.Resource.Egress]}
+}
+
+func userClasses(r *Request) verdict {
+	if r.Subject.Kind != actor.User {
+		return verdict{}
+	}
+	missing := r.Subject.Traits.MissingFor(r.Resource.Classes)
+	if missing.Empty() {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "This operation answers with " + r.Resource.Classes.Highest().String() + " data, which needs more than you hold.", missing: missing}
+}
+
+func covered(r *Request) verdict {
+	missing := r.Subject.Traits.MissingFor(r.Resource.Classes)
+	who := r.Subject.ID + " handles data of a class its traits do not cover."
+	if missing.Empty() && r.OnBehalf != nil {
+		missing = r.OnBehalf.Traits.MissingFor(r.Resource.Classes)
+		who = "The person acted for may not see data of this class."
+	}
+	if missing.Empty() {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: who, missing: missing}
+}
+
+func encryption(r *Request) verdict {
+	party := &r.Subject
+	if r.Action == EventDeliver {
+		party = &r.Target
+	}
+	if !r.Resource.Encrypts {
+		return verdict{}
+	}
+	if party.Traits.Has(trait.EncryptionCapable) {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "This resource requires encryption.", missing: trait.SetOf(trait.EncryptionCapable)}
+}
+
+// deliver lets the receiver (the target) see what its traits cover, removes the
+// rest where the schema marks it, and otherwise keeps the event from it.
+func deliver(r *Request) verdict {
+	missing := r.Target.Traits.MissingFor(r.Resource.Classes)
+	if missing.Empty() {
+		return verdict{outcome: pass}
+	}
+	if !r.Resource.Marked {
+		return verdict{outcome: deny, sentence: r.Target.ID + " may not see " + r.Resource.Classes.Highest().String() + " data, and this event does not mark which fields carry it.", missing: missing}
+	}
+	var hidden trait.Classes
+	for c := trait.Confidential; c <= trait.PHI; c++ {
+		if r.Resource.Classes.Has(c) && !r.Target.Traits.MissingFor(trait.ClassesOf(c)).Empty() {
+			hidden = hidden.With(c)
+		}
+	}
+	return verdict{outcome: redact, sentence: r.Target.ID + " receives this event without its " + hidden.String() + " fields.", missing: missing, redact: hidden}
+}
+
+func console(r *Request) verdict {
+	if r.Subject.Kind == actor.System {
+		return verdict{outcome: pass}
+	}
+	if r.Subject.Kind != actor.User {
+		return verdict{outcome: deny, sentence: "Only people administer the platform."}
+	}
+	missing := r.Subject.Traits.Missing(r.Resource.Requires)
+	if missing.Empty() {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "You may not do this.", missing: missing}
+}
