@@ -34,6 +34,9 @@ func New(traits *trait.Registry) *Policy {
 	return p
 }
 
+// Traits returns the registry that names the traits of this policy's requests.
+func (p *Policy) Traits() *trait.Registry { return p.traits }
+
 // Rules returns every built-in rule in the order it is asked.
 func Rules() []Rule { return append([]Rule(nil), rules...) }
 

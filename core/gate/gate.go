@@ -1,0 +1,186 @@
+// Package gate is the one door: it asks the policy, records the answer in the
+// audit, and lets pass or refuses with a reason.
+//
+// It fails closed. A decision that cannot be recorded is not acted upon,
+// whichever way it went. It knows neither lanes nor plugins: they bring the facts.
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/trait"
+)
+
+// Recorder makes records durable. audit.Writer is one.
+type Recorder interface {
+	// Decide returns once the record is committed, or a fault of kind Unavailable.
+	Decide(ctx context.Context, e audit.Entry) error
+	// Later records soon, without making the caller wait.
+	Later(ctx context.Context, e audit.Entry)
+}
+
+// Config is what a Gate needs.
+type Config struct {
+	Policy  func() *policy.Policy // the policy in force
+	Record  Recorder
+	Metrics prometheus.Registerer // nil: not counted
+	Now     func() time.Time      // default time.Now
+	Log     *slog.Logger
+}
+
+// Gate decides and records. It is safe for concurrent use.
+type Gate struct {
+	policy  func() *policy.Policy
+	record  Recorder
+	decided *prometheus.CounterVec
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// New returns a Gate.
+func New(c Config) *Gate {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vivified_decisions_total", Help: "Policy decisions by action, outcome and deciding rule.",
+	}, []string{"action", "outcome", "rule"})}
+	if c.Metrics != nil {
+		c.Metrics.MustRegister(g.decided)
+	}
+	return g
+}
+
+// Note is what the audit is told beside the facts of a request.
+type Note struct {
+	Plugin  string      // the acting plugin, else the plugin acted upon
+	Object  string      // path of names
+	Level   audit.Level // the higher of caller's and target's
+	Context any         // sizes, hashes, names; never secrets or PHI in clear
+}
+
+// Passage is an allowed request on its way. End it exactly once.
+type Passage struct {
+	ID       uuid.UUID // the decision's id
+	Decision policy.Decision
+	gate     *Gate
+	entry    audit.Entry
+	level    audit.Level
+}
+
+// Pass decides r and records the decision, durably, before it returns. A denial
+// is a fault that carries the rule, the sentence and the decision's id.
+func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, error) {
+	p := g.policy()
+	d, id := g.Judge(r), uuid.Must(uuid.NewV7())
+	e := audit.Entry{
+		ID: id, Call: id, Plugin: n.Plugin, Action: string(r.Action), Object: n.Object,
+		Outcome: audit.Allow, Rule: d.Rule, Classes: r.Resource.Classes,
+	}
+	if !d.Allow {
+		e.Outcome = audit.Deny
+	}
+	if n.Level > audit.None || !d.Allow {
+		e.Detail = Record{Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: n.Context}
+		if err := g.record.Decide(ctx, e); err != nil {
+			return Passage{}, err
+		}
+	}
+	if !d.Allow {
+		return Passage{}, refusal(r, d, id)
+	}
+	e.ID, e.Detail = uuid.Nil, nil
+	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level}, nil
+}
+
+// Judge decides r without recording it: for work that records several decisions in one row.
+func (g *Gate) Judge(r *policy.Request) policy.Decision {
+	if r.At.IsZero() {
+		r.At = g.now()
+	}
+	d := g.policy().Decide(r)
+	outcome := "allow"
+	switch {
+	case !d.Allow:
+		outcome = "deny"
+	case d.Redact != 0:
+		outcome = "redact"
+	}
+	g.decided.WithLabelValues(string(r.Action), outcome, d.Rule).Inc()
+	return d
+}
+
+// Record writes an entry durably, for work that judged several requests.
+func (g *Gate) Record(ctx context.Context, e audit.Entry) error { return g.record.Decide(ctx, e) }
+
+// Describe returns the facts and reasons of r, as Pass would record them.
+func (g *Gate) Describe(r *policy.Request, context any) Record {
+	p := g.policy()
+	return Record{Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: context}
+}
+
+// End records what came of an allowed request. At level complete the record is
+// durable when it returns; at the others it follows soon.
+func (p Passage) End(ctx context.Context, outcome audit.Outcome, detail any) {
+	if p.gate == nil || p.level == audit.None {
+		return
+	}
+	e := p.entry
+	e.Outcome, e.Detail = outcome, detail
+	if p.level < audit.Detailed {
+		e.Detail = nil
+	}
+	if p.level == audit.Complete {
+		if err := p.gate.record.Decide(context.WithoutCancel(ctx), e); err != nil {
+			p.gate.log.ErrorContext(ctx, "outcome not recorded", "action", e.Action, "object", e.Object, "error", err)
+		}
+		return
+	}
+	p.gate.record.Later(ctx, e)
+}
+
+// Admit decides an administrative action of whoever acts in ctx. Denials are
+// recorded here; what an allowed action changes is recorded with the change.
+func (g *Gate) Admit(ctx context.Context, action, object string, requires trait.Set) error {
+	who := actor.From(ctx)
+	r := &policy.Request{
+		Action:   policy.Action(action),
+		Subject:  policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits},
+		Resource: policy.Resource{Name: object, Requires: requires},
+		Trace:    actor.Trace(ctx),
+	}
+	d := g.Judge(r)
+	if d.Allow {
+		return nil
+	}
+	id := uuid.Must(uuid.NewV7())
+	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: d.Rule, Detail: g.Describe(r, nil)}
+	if err := g.record.Decide(ctx, e); err != nil {
+		return err
+	}
+	return refusal(r, d, id)
+}
+
+// refusal translates a denial into what its caller is told.
+func refusal(r *policy.Request, d policy.Decision, id uuid.UUID) *fault.Fault {
+	f := fault.New(fault.Denied, d.Rule, "%s", d.Reason.Sentence)
+	f.Decision = id.String()
+	switch {
+	case d.Rule == "operator.endpoint":
+		f.Kind = fault.NotFound
+	case d.Rule == "core.active" && r.Subject.Kind == actor.Plugin && r.Subject.State != policy.Active:
+		f.Kind, f.Code = fault.Unauthenticated, "plugin.disabled"
+	case d.Rule == "core.active" && r.Target.Kind == actor.Plugin && r.Target.State != policy.Active:
+		f.Kind, f.Code, f.RetryAfter = fault.Unavailable, "target."+string(r.Target.State), 5*time.Second
+	}
+	return f
+}
