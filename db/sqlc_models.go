@@ -24,6 +24,49 @@ type APIKey struct {
 	RevokedAt  *time.Time
 }
 
+type AuditLog struct {
+	ID uuid.UUID
+	// joins a decision and its outcome; NULL: there is no pair
+	Call         *uuid.UUID
+	Chain        string
+	Seq          int64
+	At           time.Time
+	TenantID     string
+	ActorKind    string
+	ActorID      string
+	ActorName    string
+	OnBehalfID   string
+	OnBehalfName string
+	// how the actor proved itself: kind, colon, identifier; never the secret
+	Credential string
+	// the acting plugin, else the plugin acted upon
+	PluginID string
+	// the plugin acted upon
+	ObjectPlugin string
+	// the plugins an event was decided for; NULL: not an event
+	Receivers []string
+	Action    string
+	Object    string
+	Outcome   string
+	Rule      string
+	Classes   []string
+	Trace     string
+	Address   string
+	Replica   string
+	Detail    json.RawMessage
+	Before    json.RawMessage
+	After     json.RawMessage
+	PrevHash  []byte
+	Hash      []byte
+}
+
+type ChainHead struct {
+	Chain string
+	Seq   int64
+	Hash  []byte
+	At    time.Time
+}
+
 type CustomTrait struct {
 	Ordinal       int32
 	Name          string
@@ -96,8 +139,10 @@ type Lease struct {
 type LoginThrottle struct {
 	Key      []byte
 	Failures int32
-	LastAt   time.Time
-	Until    time.Time
+	// attempts refused unseen since the last counted one; the first is audited, the rest only as this number
+	Refused int32
+	LastAt  time.Time
+	Until   time.Time
 }
 
 type Plugin struct {
@@ -117,7 +162,7 @@ type Plugin struct {
 	HealthFailures int32
 	HealthAt       *time.Time
 	Address        string
-	// rises when tokens are revoked (quarantine, unregister); a token of an older generation is refused
+	// rises when tokens are revoked (quarantine); a token of another generation is refused. It starts at the time in ms, so that a plugin registered anew never meets the tokens of its predecessor
 	Generation     int64
 	ConfigVersion  int64
 	RegisteredAt   time.Time
@@ -137,19 +182,20 @@ type PluginHealth struct {
 }
 
 type PluginRefreshToken struct {
-	Hash      []byte
-	PluginID  string
-	Family    uuid.UUID
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-	UsedAt    *time.Time
-	RevokedAt *time.Time
+	Hash       []byte
+	PluginID   string
+	Generation int64
+	Family     uuid.UUID
+	IssuedAt   time.Time
+	ExpiresAt  time.Time
+	UsedAt     *time.Time
+	RevokedAt  *time.Time
 }
 
 type RegistrationToken struct {
 	ID   uuid.UUID
 	Hash []byte
-	// NULL: good once, for any id, which is then written to used_by; else: good for that id as often as it comes back
+	// NULL: registers one plugin of any id, which is then written to used_by, and lets that one come back until it is unregistered; else: good for that id as often as it registers
 	PluginID  *string
 	Label     string
 	CreatedBy string
@@ -167,6 +213,12 @@ type Role struct {
 	Traits      []string
 	Builtin     bool
 	CreatedAt   time.Time
+}
+
+type SealedKey struct {
+	Name      string
+	Sealed    []byte
+	CreatedAt time.Time
 }
 
 type Session struct {

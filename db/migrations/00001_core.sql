@@ -17,7 +17,7 @@ CREATE TABLE plugins (
     health_failures  integer NOT NULL DEFAULT 0,
     health_at        timestamptz,
     address          text NOT NULL DEFAULT '',
-    generation       bigint NOT NULL DEFAULT 1,
+    generation       bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     config_version   bigint NOT NULL DEFAULT 0,
     registered_at    timestamptz NOT NULL DEFAULT now(),
     registered_from  text NOT NULL DEFAULT '',
@@ -25,13 +25,14 @@ CREATE TABLE plugins (
     last_heartbeat   timestamptz,
     updated_at       timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON COLUMN plugins.generation IS 'rises when tokens are revoked (quarantine, unregister); a token of an older generation is refused';
+COMMENT ON COLUMN plugins.generation IS 'rises when tokens are revoked (quarantine); a token of another generation is refused. It starts at the time in ms, so that a plugin registered anew never meets the tokens of its predecessor';
 COMMENT ON COLUMN plugins.accepted_traits IS 'traits count once an administrator accepted them at enable';
 
 -- Single-use credentials of a plugin; a second use of one revokes its family.
 CREATE TABLE plugin_refresh_tokens (
     hash       bytea PRIMARY KEY,
     plugin_id  text NOT NULL REFERENCES plugins ON DELETE CASCADE,
+    generation bigint NOT NULL,
     family     uuid NOT NULL,
     issued_at  timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
@@ -51,10 +52,10 @@ CREATE TABLE registration_tokens (
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     used_at    timestamptz,
-    used_by    text,
+    used_by    text REFERENCES plugins ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     revoked_at timestamptz
 );
-COMMENT ON COLUMN registration_tokens.plugin_id IS 'NULL: good once, for any id, which is then written to used_by; else: good for that id as often as it comes back';
+COMMENT ON COLUMN registration_tokens.plugin_id IS 'NULL: registers one plugin of any id, which is then written to used_by, and lets that one come back until it is unregistered; else: good for that id as often as it registers';
 
 CREATE TABLE plugin_health (
     plugin_id  text NOT NULL REFERENCES plugins ON DELETE CASCADE,
@@ -142,6 +143,7 @@ CREATE TABLE users (
     password_set_at timestamptz
 );
 CREATE UNIQUE INDEX users_email ON users (tenant_id, lower(email)) WHERE status <> 'deleted';
+CREATE INDEX users_name ON users (tenant_id, lower(name), id);
 CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer IS NOT NULL;
 
 CREATE TABLE roles (
@@ -225,9 +227,11 @@ CREATE INDEX api_keys_owner ON api_keys (owner);
 CREATE TABLE login_throttle (
     key      bytea PRIMARY KEY,
     failures integer NOT NULL,
+    refused  integer NOT NULL DEFAULT 0,
     last_at  timestamptz NOT NULL,
     until    timestamptz NOT NULL
 );
+COMMENT ON COLUMN login_throttle.refused IS 'attempts refused unseen since the last counted one; the first is audited, the rest only as this number';
 
 -- The one-time token of the first run.
 CREATE TABLE setup (
@@ -248,6 +252,13 @@ CREATE TABLE signing_keys (
     expires_at timestamptz NOT NULL
 );
 COMMENT ON COLUMN signing_keys.retire_at IS 'from then on it signs nothing new; until expires_at what it signed still verifies';
+
+-- Symmetric keys the core made for itself, sealed under the master key.
+CREATE TABLE sealed_keys (
+    name       text PRIMARY KEY,
+    sealed     bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
 
 -- Settings: the highest layer. A secret is sealed and its value column stays NULL.
 CREATE TABLE settings (
@@ -286,6 +297,6 @@ CREATE TABLE leases (
 );
 
 -- +goose Down
-DROP TABLE leases, settings_history, settings, signing_keys, setup, login_throttle, api_keys, invitations, sessions,
+DROP TABLE leases, settings_history, settings, sealed_keys, signing_keys, setup, login_throttle, api_keys, invitations, sessions,
     user_traits, user_roles, roles, users, custom_traits, egress_observed, egress_approvals, grants, plugin_health,
     registration_tokens, plugin_refresh_tokens, plugins;
