@@ -42,16 +42,20 @@ type Gate struct {
 	policy  func() *policy.Policy
 	record  Recorder
 	decided *prometheus.CounterVec
+	meter   *Meter
 	now     func() time.Time
 	log     *slog.Logger
 }
+
+// Meter returns the counts of the last hour.
+func (g *Gate) Meter() *Meter { return g.meter }
 
 // New returns a Gate.
 func New(c Config) *Gate {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
+	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, meter: newMeter(c.Now), log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "vivified_decisions_total", Help: "Policy decisions by action, outcome and deciding rule.",
 	}, []string{"action", "outcome", "rule"})}
 	if c.Metrics != nil {
@@ -75,6 +79,8 @@ type Passage struct {
 	gate     *Gate
 	entry    audit.Entry
 	level    audit.Level
+	edge     Edge
+	began    time.Time
 }
 
 // Pass decides r and records the decision, durably, before it returns. A denial
@@ -99,7 +105,7 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 		return Passage{}, refusal(r, d, id)
 	}
 	e.ID, e.Detail = uuid.Nil, nil
-	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level}, nil
+	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level, edge: edge(r), began: r.At}, nil
 }
 
 // Judge decides r without recording it: for work that records several decisions in one row.
@@ -116,7 +122,17 @@ func (g *Gate) Judge(r *policy.Request) policy.Decision {
 		outcome = "redact"
 	}
 	g.decided.WithLabelValues(string(r.Action), outcome, d.Rule).Inc()
+	g.meter.decided(edge(r), d.Allow, d.Rule)
 	return d
+}
+
+// edge is the line of traffic a request belongs to.
+func edge(r *policy.Request) Edge {
+	e := Edge{Action: string(r.Action), From: r.Subject.ID, To: r.Target.ID}
+	if e.To == "" {
+		e.To = r.Resource.Name
+	}
+	return e
 }
 
 // Record writes an entry durably, for work that judged several requests.
@@ -131,7 +147,11 @@ func (g *Gate) Describe(r *policy.Request, context any) Record {
 // End records what came of an allowed request. At level complete the record is
 // durable when it returns; at the others it follows soon.
 func (p Passage) End(ctx context.Context, outcome audit.Outcome, detail any) {
-	if p.gate == nil || p.level == audit.None {
+	if p.gate == nil {
+		return
+	}
+	p.gate.meter.Ended(p.edge, p.gate.now().Sub(p.began), outcome != audit.OK)
+	if p.level == audit.None {
 		return
 	}
 	e := p.entry
@@ -175,7 +195,7 @@ func refusal(r *policy.Request, d policy.Decision, id uuid.UUID) *fault.Fault {
 	f := fault.New(fault.Denied, d.Rule, "%s", d.Reason.Sentence)
 	f.Decision = id.String()
 	switch {
-	case d.Rule == "operator.endpoint":
+	case d.Rule == "operator.endpoint", d.Rule == "operator.target" && r.Subject.Kind == actor.User:
 		f.Kind = fault.NotFound
 	case d.Rule == "core.active" && r.Subject.Kind == actor.Plugin && r.Subject.State != policy.Active:
 		f.Kind, f.Code = fault.Unauthenticated, "plugin.disabled"

@@ -62,6 +62,7 @@ const (
 type Resource struct {
 	Name     string        // operation, event type, host, object or page
 	Requires trait.Set     // traits the subject must hold, and the user acted for
+	Unknown  []string      // further required traits that no registry knows: nobody holds them
 	Classes  trait.Classes // classes of the data it carries
 	Declared bool          // the manifest that must declare it does
 	Granted  bool          // an accepted dependency or an administrator allows this call

@@ -48,6 +48,7 @@ var dangerous = []string{"delete_all", "format", "shutdown", "restart", "drop_al
 var rules = []Rule{
 	{ID: "core.active", Sentence: "Both sides are active plugins or signed-in people.", Actions: lanes, Grantors: managers, check: active},
 	{ID: "core.tenant", Sentence: "Both sides belong to one tenant.", Actions: lanes, Grantors: []string{"admin"}, check: sameTenant},
+	{ID: "operator.target", Sentence: "The target is a registered plugin.", Actions: []Action{OperatorCall}, Grantors: managers, check: registered},
 	{ID: "core.dangerous", Sentence: "Operations that destroy or stop everything never pass a lane.", Actions: []Action{OperatorCall}, check: notDangerous},
 	{ID: "event.publish", Sentence: "The publisher's manifest declares this event type.", Actions: []Action{EventPublish}, Grantors: managers, check: declaredEvent},
 	{ID: "operator.endpoint", Sentence: "The target's manifest declares this operation.", Actions: []Action{OperatorCall}, Grantors: managers, check: declaredOperation},
@@ -95,6 +96,13 @@ func notDangerous(r *Request) verdict {
 	return verdict{outcome: pass}
 }
 
+func registered(r *Request) verdict {
+	if r.Target.Kind == actor.Plugin {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: "There is no such plugin, or it is not for you to know."}
+}
+
 func declaredEvent(r *Request) verdict {
 	if r.Resource.Declared {
 		return verdict{outcome: pass}
@@ -120,6 +128,9 @@ func granted(r *Request) verdict {
 }
 
 func requiredTraits(r *Request) verdict {
+	if len(r.Resource.Unknown) > 0 {
+		return verdict{outcome: deny, sentence: "The operation requires a trait that nobody registered: " + list(r.Resource.Unknown) + "."}
+	}
 	missing := r.Subject.Traits.Missing(r.Resource.Requires)
 	who := "The caller must hold the traits of this operation."
 	if missing.Empty() && r.OnBehalf != nil {
