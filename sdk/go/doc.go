@@ -1,0 +1,16 @@
+// Package vivified lets a Go program be a Vivified plugin: it registers, keeps
+// its token fresh, publishes and receives events, calls other plugins and the
+// outside world through the core, and answers the calls the core brings it.
+//
+// It refuses every incoming call that the core did not sign for this plugin,
+// this method and this path within the last seconds. It never talks to another
+// plugin or to the outside directly, and it never logs tokens or payloads.
+//
+// A Plugin is made from its manifest, told what it answers and listens to, and
+// run until its context ends:
+//
+//	plugin, err := vivified.New(manifest, vivified.FromEnvironment())
+//	plugin.HandleFunc("get_profile", getProfile)
+//	plugin.OnEvent("user.created", welcome)
+//	err = plugin.Run(ctx)
+package vivified
