@@ -49,6 +49,7 @@ type Entry struct {
 	ID      uuid.UUID // UUIDv7; a decision's id; zero: a new one
 	Call    uuid.UUID // joins a decision and its outcome; zero when there is no pair
 	Plugin  string    // the acting plugin, else the plugin acted upon; "" when none
+	Target  string    // the plugin acted upon, when it is another than Plugin
 	Action  string
 	Object  string // what was acted upon, as a path of names: plugin, plugin/operation, user id …
 	Outcome Outcome
@@ -57,4 +58,8 @@ type Entry struct {
 	Detail  any           // facts, reasons, sizes; marshalled as JSON; never secrets or PHI in clear
 	Before  json.RawMessage
 	After   json.RawMessage
+
+	// Receivers are the plugins an event was decided for: one row holds them all,
+	// and a search for any of them finds it.
+	Receivers []string
 }

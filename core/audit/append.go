@@ -1,0 +1,98 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/db"
+)
+
+// deadline is how long a record may take to become durable, in all.
+const deadline = 5 * time.Second
+
+// Append records a change in the chain "change", through the transaction that
+// makes the change: both are committed or neither is. q must be made with that
+// transaction. Changes of all replicas take turns from here to their commit, so
+// append last.
+//
+// An error is a fault of kind Unavailable, within 5 s; the transaction is then
+// lost and must be rolled back.
+func Append(ctx context.Context, q *db.Queries, e Entry) error {
+	return AppendAt(ctx, q, e, time.Now(), "")
+}
+
+// AppendAt is Append for a caller that brings its own clock and the name of the
+// replica it is.
+func AppendAt(ctx context.Context, q *db.Queries, e Entry, now time.Time, replica string) error {
+	r := record(ctx, e, replica)
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	if err := appendChange(ctx, q, &r, now); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+func appendChange(ctx context.Context, q *db.Queries, r *Record, now time.Time) error {
+	// The server must give up before the caller does: what the caller believes
+	// refused must not be waiting for its lock still.
+	if err := q.AuditLockTimeout(ctx, "4000"); err != nil {
+		return fmt.Errorf("limit waiting: %w", err)
+	}
+	head, err := q.AuditChainLock(ctx, ChangeChain)
+	if err != nil {
+		return fmt.Errorf("lock the head: %w", err)
+	}
+	r.Chain = ChangeChain
+	if err := r.seal(head.Seq+1, after(head.At, now), head.Hash); err != nil {
+		return fmt.Errorf("hash: %w", err)
+	}
+	if err := q.AuditInsert(ctx, r.params()); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	n, err := q.AuditChainAdvance(ctx, db.AuditChainAdvanceParams{Chain: r.Chain, Seq: head.Seq, Hash: r.Hash, At: r.At})
+	if err == nil && n != 1 {
+		err = fmt.Errorf("the head of %s is not at %d", r.Chain, head.Seq)
+	}
+	if err != nil {
+		return fmt.Errorf("move the head: %w", err)
+	}
+	return nil
+}
+
+// after returns now in whole microseconds UTC, or previous when the clock went back.
+func after(previous, now time.Time) time.Time {
+	now = now.UTC().Truncate(time.Microsecond)
+	if now.Before(previous) {
+		return previous.UTC()
+	}
+	return now
+}
+
+// params returns r as the generated INSERT takes it.
+func (r *Record) params() db.AuditInsertParams {
+	p := db.AuditInsertParams{
+		ID: r.ID, Chain: r.Chain, Seq: r.Seq, At: r.At, TenantID: r.Tenant,
+		ActorKind: r.ActorKind, ActorID: r.ActorID, ActorName: r.ActorName,
+		OnBehalfID: r.OnBehalfID, OnBehalfName: r.OnBehalfName, Credential: r.Credential,
+		PluginID: r.Plugin, ObjectPlugin: r.ObjectPlugin, Receivers: r.Receivers,
+		Action: r.Action, Object: r.Object, Outcome: string(r.Outcome), Rule: r.Rule, Classes: r.Classes,
+		Trace: r.Trace, Address: r.Address, Replica: r.Replica,
+		Detail: r.Detail, Before: r.Before, After: r.After, PrevHash: r.PrevHash, Hash: r.Hash,
+	}
+	if r.Call != uuid.Nil {
+		p.Call = &r.Call
+	}
+	return p
+}
+
+// unavailable is the answer to everyone whose record could not be made durable.
+func unavailable(cause error) error {
+	f := fault.New(fault.Unavailable, "audit.unavailable", "The audit cannot record this now, so it was not done; try again.").Because(cause)
+	f.RetryAfter = time.Second
+	return f
+}
