@@ -126,6 +126,15 @@ func (g *Gate) Judge(r *policy.Request) policy.Decision {
 	return d
 }
 
+// Would reports whether Pass would let r through. It neither records nor counts:
+// for work that gathers a costly fact only for a request that needs it.
+func (g *Gate) Would(r policy.Request) bool {
+	if r.At.IsZero() {
+		r.At = g.now()
+	}
+	return g.policy().Decide(&r).Allow
+}
+
 // edge is the line of traffic a request belongs to.
 func edge(r *policy.Request) Edge {
 	e := Edge{Action: string(r.Action), From: r.Subject.ID, To: r.Target.ID}

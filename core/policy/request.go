@@ -67,8 +67,11 @@ type Resource struct {
 	Declared bool          // the manifest that must declare it does
 	Granted  bool          // an accepted dependency or an administrator allows this call
 	Egress   Egress
-	Encrypts bool // only for callers with encryption_capable
-	Marked   bool // its schema marks the class of each field, so that it can be redacted
+	URL      string // what is wrong with the URL asked for; "" when nothing is
+	Address  string // why an address the URL leads to may not be reached; "" when nothing forbids it
+	Resolved bool   // the addresses were looked up and judged
+	Encrypts bool   // only for callers with encryption_capable
+	Marked   bool   // its schema marks the class of each field, so that it can be redacted
 }
 
 // Request carries every fact of one decision. Nothing else is looked up.

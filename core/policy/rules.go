@@ -55,6 +55,8 @@ var rules = []Rule{
 	{ID: "operator.grant", Sentence: "A dependency accepted at enable time, or an administrator, allows the caller to use the target.", Actions: []Action{OperatorCall}, Grantors: grantors, check: granted},
 	{ID: "operator.traits", Sentence: "The caller, and the person it acts for, hold the traits the operation requires.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: requiredTraits},
 	{ID: "proxy.trait", Sentence: "Only a plugin with external_service reaches the outside.", Actions: []Action{ProxyRequest}, Grantors: managers, check: externalService},
+	{ID: "proxy.url", Sentence: "The URL is an http or https one that has one reading only.", Actions: []Action{ProxyRequest}, check: readable},
+	{ID: "proxy.address", Sentence: "Every address the host resolves to is public, or opened to it by the deployment.", Actions: []Action{ProxyRequest}, check: reachable},
 	{ID: "proxy.domain", Sentence: "The plugin's manifest declares this host.", Actions: []Action{ProxyRequest}, Grantors: managers, check: declaredDomain},
 	{ID: "proxy.approved", Sentence: "An administrator approved this host, method, path and port, and the approval has not expired.", Actions: []Action{ProxyRequest}, Grantors: []string{"egress_approver"}, check: approved},
 	{ID: "user.sensitive", Sentence: "A person reaches a plugin's data only with the traits its classes need.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: userClasses},
@@ -148,6 +150,24 @@ func externalService(r *Request) verdict {
 		return verdict{outcome: pass}
 	}
 	return verdict{outcome: deny, sentence: r.Subject.ID + " may not reach the outside.", missing: trait.SetOf(trait.ExternalService)}
+}
+
+func readable(r *Request) verdict {
+	if r.Resource.URL == "" {
+		return verdict{outcome: pass}
+	}
+	return verdict{outcome: deny, sentence: r.Resource.URL}
+}
+
+// reachable has nothing to say of a host that other rules keep from being resolved.
+func reachable(r *Request) verdict {
+	switch {
+	case r.Resource.Address != "":
+		return verdict{outcome: deny, sentence: r.Resource.Address}
+	case r.Resource.Resolved:
+		return verdict{outcome: pass}
+	}
+	return verdict{}
 }
 
 func declaredDomain(r *Request) verdict {
