@@ -23,10 +23,11 @@ import (
 // contract says, remembers what it was asked, and signs calls with a real key.
 type core struct {
 	*httptest.Server
-	t       *testing.T
-	private ed25519.PrivateKey
-	events  chan vivified.Event // what the stream delivers
-	asked   chan asked          // what was asked, beyond registration and heartbeats
+	t          *testing.T
+	private    ed25519.PrivateKey
+	events     chan vivified.Event // what the stream delivers
+	asked      chan asked          // what was asked, beyond registration and heartbeats
+	registered chan struct{}       // one value per plugin let in
 
 	mu          sync.Mutex
 	kid         string
@@ -61,7 +62,7 @@ func newCore(t *testing.T) *core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &core{t: t, private: private, kid: "k1", events: make(chan vivified.Event, 8), asked: make(chan asked, 64), routes: map[string]answer{}}
+	c := &core{t: t, private: private, kid: "k1", events: make(chan vivified.Event, 8), asked: make(chan asked, 64), registered: make(chan struct{}, 8), routes: map[string]answer{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /plugins/register", c.register)
 	mux.HandleFunc("POST /plugins/token", c.token)
@@ -95,6 +96,7 @@ func (c *core) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.issue(w)
+	c.registered <- struct{}{}
 }
 
 func (c *core) token(w http.ResponseWriter, r *http.Request) {

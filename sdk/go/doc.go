@@ -7,10 +7,10 @@
 // plugin or to the outside directly, and it never logs tokens or payloads.
 //
 // A Plugin is made from its manifest, told what it answers and listens to, and
-// run until its context ends:
+// run until its context ends. Main does all of it for a program that is one plugin:
 //
-//	plugin, err := vivified.New(manifest, vivified.FromEnvironment())
-//	plugin.HandleFunc("get_profile", getProfile)
-//	plugin.OnEvent("user.created", welcome)
-//	err = plugin.Run(ctx)
+//	vivified.Main(manifest, func(p *vivified.Plugin) {
+//		p.HandleFunc("get_profile", getProfile)
+//		p.OnEvent("user.created", welcome)
+//	})
 package vivified

@@ -17,7 +17,9 @@ const someTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 func TestPublish(t *testing.T) {
 	c := newCore(t)
 	p := run(t, c, nil)
-	c.set(func() { c.routes["POST /messaging/events"] = answer{status: 202, body: `{"event_id":"e-1","status":"published"}`} })
+	c.set(func() {
+		c.routes["POST /messaging/events"] = answer{status: 202, body: `{"event_id":"e-1","status":"published"}`}
+	})
 	ctx := vivified.WithTraceparent(t.Context(), "00-"+someTrace+"-00f067aa0ba902b7-01")
 	id, err := p.Publish(ctx, vivified.Publication{ID: "e-1", Type: "hello.said", Payload: map[string]string{"to": "you"}, DataTraits: []string{"internal"}})
 	if err != nil || id != "e-1" {

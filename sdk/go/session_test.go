@@ -59,7 +59,9 @@ func TestAKeptTokenThatIsRefusedFallsBackToTheRegistrationToken(t *testing.T) {
 func TestARevokedTokenIsRenewedUnderTheCallThatFoundIt(t *testing.T) {
 	c := newCore(t)
 	p := run(t, c, nil)
-	c.set(func() { c.routes["GET /plugins/hello/config"] = answer{status: 200, body: `{"enabled":true,"settings":{"a":1},"version":3}`} })
+	c.set(func() {
+		c.routes["GET /plugins/hello/config"] = answer{status: 200, body: `{"enabled":true,"settings":{"a":1},"version":3}`}
+	})
 	c.revoke()
 	settings, err := p.Config(t.Context())
 	if err != nil {
