@@ -69,8 +69,10 @@ func awaitAnswer(ctx context.Context, server *process, socket string) error {
 			return nil
 		}
 		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == invalidCatalogName {
-			if err := ask(ctx, ownerURL(socket, "postgres"), "CREATE DATABASE "+privateDatabase); err != nil {
-				return fmt.Errorf("create the database: %w", err)
+			// initdb made the database postgres for whoever wants one; taking
+			// it is instant where making another copies hundreds of files.
+			if err := ask(ctx, ownerURL(socket, "template1"), "ALTER DATABASE postgres RENAME TO "+privateDatabase); err != nil {
+				return fmt.Errorf("make the database: %w", err)
 			}
 			continue
 		} else if ok && strings.HasPrefix(pg.Code, "28") { // invalid authorization: asking again will not help

@@ -21,6 +21,7 @@ var rightsOf = map[string]rights{
 	"version":         {app: []string{"SELECT"}},
 	"audit":           {app: []string{"INSERT", "SELECT"}, purge: []string{"DELETE", "SELECT"}},
 	"audit partition": {app: []string{"SELECT"}},
+	"audit head":      {app: []string{"INSERT", "SELECT", "UPDATE"}},
 }
 
 // relation is one of the owner's relations and what the roles may do with it now.
@@ -38,6 +39,7 @@ const relationsSQL = `
 		CASE WHEN c.relkind = 'S' THEN 'sequence'
 			WHEN c.relname = 'audit_log' THEN 'audit'
 			WHEN c.oid IN (SELECT relid FROM audit) THEN 'audit partition'
+			WHEN c.relname = 'chain_heads' THEN 'audit head'
 			WHEN c.relname = $1 THEN 'version'
 			ELSE 'table' END AS kind,
 		ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole($2) ORDER BY 1) AS app,

@@ -32,7 +32,7 @@ func keep(dir string) int {
 		Dir: dir, Bin: os.Getenv("PG_BIN"), Trust: true, Log: log,
 		Settings: map[string]string{
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-			"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "4GB", "checkpoint_timeout": "1h",
+			"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
 			"max_connections": "500", "autovacuum": "off",
 		},
 	}
