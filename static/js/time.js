@@ -1,0 +1,69 @@
+// Times are written by the server in the reader's zone; here they are written
+// anew when the zone changes, and where a live part was drawn for another zone.
+// The forms are those of the server: clock, ms, day, full and age.
+(() => {
+  "use strict";
+
+  vv.knownZone = (zone) => {
+    try {
+      return !!zone && !!new Intl.DateTimeFormat("en", { timeZone: zone });
+    } catch {
+      return false;
+    }
+  };
+
+  const zone = () => vv.prefs.get("zone") || "UTC";
+  const formats = new Map();
+
+  const parts = (date, timeZone) => {
+    if (!formats.has(timeZone)) {
+      formats.set(timeZone, new Intl.DateTimeFormat("en-US", {
+        timeZone, hourCycle: "h23", year: "numeric", month: "long", day: "numeric",
+        hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "longOffset",
+      }));
+    }
+    return Object.fromEntries(formats.get(timeZone).formatToParts(date).map((p) => [p.type, p.value]));
+  };
+
+  const offset = (p) => (p.timeZoneName.slice(3) || "+00:00").replace("-", "−");
+
+  const age = (ms) => {
+    const s = Math.max(0, Math.floor(ms / 1000)), m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
+    if (s < 60) return `${s} s`;
+    if (m < 60) return `${m} min`;
+    if (h < 24) return m % 60 ? `${h} h ${m % 60} min` : `${h} h`;
+    return d === 1 ? "1 day" : `${d} days`;
+  };
+
+  const written = (date, form, now) => {
+    if (form === "age") return age(Date.now() - date);
+    const p = parts(date, zone());
+    const clock = `${p.hour}:${p.minute}:${p.second}`;
+    if (form === "day") return `${p.day} ${p.month} ${p.year}`;
+    if (form === "full") return `${p.day} ${p.month} ${p.year}, ${clock}`;
+    const time = form === "ms" ? `${clock}.${p.fractionalSecond}` : clock;
+    if (p.year !== now.year) return `${p.day} ${p.month.slice(0, 3)} ${p.year} ${time}`;
+    return p.day === now.day && p.month === now.month ? time : `${p.day} ${p.month.slice(0, 3)} ${time}`;
+  };
+
+  const put = (element, text) => {
+    if (element.textContent !== text) element.textContent = text;
+  };
+
+  function rewrite(selector) {
+    const now = parts(new Date(), zone());
+    for (const element of document.querySelectorAll(selector)) {
+      const date = new Date(element.dateTime);
+      if (!isNaN(date)) put(element, written(date, element.dataset.f, now));
+    }
+    for (const element of document.querySelectorAll("[data-zone]")) put(element, zone() === "UTC" ? "UTC" : offset(now));
+    for (const element of document.querySelectorAll("[data-offset]")) {
+      const local = zone() === "UTC" ? vv.localZone() : zone();
+      if (vv.knownZone(local)) put(element, offset(parts(new Date(), local)));
+    }
+  }
+
+  document.addEventListener("vv:prefs", () => rewrite("time[datetime]"));
+  document.addEventListener("htmx:after:swap", () => rewrite("time[datetime]"));
+  setInterval(() => rewrite('time[data-f="age"]'), 5000);
+})();

@@ -1,0 +1,178 @@
+package views
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/static"
+)
+
+// Tone colours what also says itself in an icon and a word.
+type Tone string
+
+// The tones.
+const (
+	Neutral Tone = "none"
+	OK      Tone = "ok"
+	Warn    Tone = "warn"
+	Danger  Tone = "danger"
+	Info    Tone = "info"
+)
+
+// Status is the state or outcome of something, in the words of the core. One
+// that is not in the table is shown as it is, in a neutral tone.
+type Status string
+
+// The statuses the console draws.
+const (
+	Healthy     Status = "healthy"
+	Degraded    Status = "degraded"
+	Unhealthy   Status = "unhealthy"
+	Unknown     Status = "unknown"
+	Registered  Status = "registered"
+	Active      Status = "active"
+	Disabled    Status = "disabled"
+	Quarantined Status = "quarantined"
+
+	Allowed   Status = "allow"
+	Denied    Status = "deny"
+	Done      Status = "ok"
+	Failed    Status = "failed"
+	Delivered Status = "delivered"
+	Redacted  Status = "redacted"
+	Dropped   Status = "dropped"
+	Waiting   Status = "waiting"
+	Dead      Status = "dead"
+
+	Approved Status = "approved"
+	Expired  Status = "expired"
+	Declared Status = "declared"
+	Accepted Status = "accepted"
+	Missing  Status = "missing"
+
+	Invited   Status = "invited"
+	Suspended Status = "suspended"
+	Intact    Status = "intact"
+	Broken    Status = "broken"
+)
+
+type statusLook struct {
+	tone Tone
+	icon IconName
+	word string
+}
+
+var statuses = map[Status]statusLook{
+	Healthy:     {OK, "circle-check", "Healthy"},
+	Degraded:    {Warn, "triangle-alert", "Degraded"},
+	Unhealthy:   {Danger, "octagon-x", "Unhealthy"},
+	Unknown:     {Neutral, "circle-dashed", "Unknown"},
+	Registered:  {Info, "circle-dot", "Registered"},
+	Active:      {OK, "circle-check", "Active"},
+	Disabled:    {Neutral, "power-off", "Disabled"},
+	Quarantined: {Danger, "octagon-minus", "Quarantined"},
+	Allowed:     {OK, "circle-check", "Allowed"},
+	Denied:      {Danger, "ban", "Denied"},
+	Done:        {OK, "circle-check", "Done"},
+	Failed:      {Warn, "triangle-alert", "Failed"},
+	Delivered:   {OK, "circle-check", "Delivered"},
+	Redacted:    {Info, "eye-off", "Redacted"},
+	Dropped:     {Danger, "ban", "Dropped"},
+	Waiting:     {Warn, "hourglass", "Waiting"},
+	Dead:        {Danger, "octagon-x", "Dead letter"},
+	Approved:    {OK, "circle-check", "Approved"},
+	Expired:     {Warn, "hourglass", "Expired"},
+	Declared:    {Neutral, "circle-dashed", "Declared"},
+	Accepted:    {OK, "circle-check", "Accepted"},
+	Missing:     {Danger, "circle-alert", "Missing"},
+	Invited:     {Info, "mail", "Invited"},
+	Suspended:   {Warn, "user-x", "Suspended"},
+	Intact:      {OK, "link", "Intact"},
+	Broken:      {Danger, "link-2-off", "Broken"},
+}
+
+func (s Status) look() statusLook {
+	if l, ok := statuses[s]; ok {
+		return l
+	}
+	if s == "" {
+		s = "–"
+	}
+	return statusLook{Neutral, "circle-dashed", string(s)}
+}
+
+// Word returns the status as people read it.
+func (s Status) Word() string { return s.look().word }
+
+// severity orders tones, the worst first.
+var severity = []Tone{Danger, Warn, Info, OK, Neutral}
+
+// Lane is one of the three lanes.
+type Lane string
+
+// The lanes.
+const (
+	Canonical Lane = "canonical"
+	Operator  Lane = "operator"
+	Proxy     Lane = "proxy"
+)
+
+type laneLook struct {
+	icon IconName
+	word string
+}
+
+var lanes = map[Lane]laneLook{
+	Canonical: {"radio-tower", "Canonical"},
+	Operator:  {"arrow-left-right", "Operator"},
+	Proxy:     {"globe", "Proxy"},
+}
+
+func (l Lane) look() laneLook {
+	if look, ok := lanes[l]; ok {
+		return look
+	}
+	return laneLook{"waypoints", string(l)}
+}
+
+// Class is a data classification by its name in manifests.
+type Class string
+
+var classWords = map[Class]string{
+	"phi": "PHI", "pii": "PII", "confidential": "Confidential", "internal": "Internal", "public": "Public",
+}
+
+func (c Class) word() string {
+	if w, ok := classWords[c]; ok {
+		return w
+	}
+	return string(c)
+}
+
+// IconName names a Lucide icon of the sprite. A name from outside that is not
+// there, as in a manifest, is drawn as a plain box.
+type IconName string
+
+var knownIcons = sync.OnceValue(static.Icons)
+
+func (n IconName) href() string {
+	if _, known := slices.BinarySearch(knownIcons(), string(n)); !known {
+		n = "box"
+	}
+	return static.Icon(string(n))
+}
+
+// traitIcon returns the icon of a trait's row in the registry.
+func traitIcon(name string) IconName {
+	if t, _, ok := trait.Builtin().Lookup(name); ok {
+		return IconName(t.Icon)
+	}
+	return "tag"
+}
+
+// traitHelp returns what a built-in trait means, in a sentence.
+func traitHelp(name string) string {
+	t, _, _ := trait.Builtin().Lookup(name)
+	return t.Description
+}

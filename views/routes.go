@@ -1,0 +1,101 @@
+package views
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+// The console's addresses. Handlers register these and templates link to them.
+const (
+	PathSignIn     = "/sign-in"
+	PathSignOut    = "/sign-out" // POST
+	PathSetup      = "/setup"
+	PathInvite     = "/invite"
+	PathOverview   = "/console"
+	PathLive       = "/console/live" // SSE
+	PathPlugins    = "/console/plugins"
+	PathEvents     = "/console/events"
+	PathTail       = "/console/events/stream" // SSE
+	PathAudit      = "/console/audit"
+	PathVerify     = "/console/audit/verify" // POST
+	PathExport     = "/console/audit/export"
+	PathDecisions  = "/console/decisions"
+	PathUsers      = "/console/users"
+	PathUserInvite = "/console/users/invite"
+	PathAccount    = "/console/account"
+	PathPalette    = "/console/palette"
+)
+
+// Paths below the account, all POST.
+const (
+	PathProfile     = PathAccount + "/profile"
+	PathPassword    = PathAccount + "/password"
+	PathPreferences = PathAccount + "/preferences"
+	PathSessions    = PathAccount + "/sessions" // with /{id}/revoke and /revoke-others
+	PathKeys        = PathAccount + "/keys"     // with /{id}/revoke
+)
+
+// PluginPath returns the address of a plugin's page, or of what is below it:
+// PluginPath("fax", "activity") is /console/plugins/fax/activity.
+func PluginPath(id string, below ...string) string { return join(PathPlugins, id, below) }
+
+// UserPath returns the address of a user's page, or of what is below it.
+func UserPath(id string, below ...string) string { return join(PathUsers, id, below) }
+
+// EventPath returns the address of an event.
+func EventPath(id string) string { return join(PathEvents, id, nil) }
+
+// DecisionPath returns the address of a decision.
+func DecisionPath(id string) string { return join(PathDecisions, id, nil) }
+
+// SessionPath returns the address below one of the person's own sessions.
+func SessionPath(id string, below ...string) string { return join(PathSessions, id, below) }
+
+// KeyPath returns the address below one of the person's own API keys.
+func KeyPath(id string, below ...string) string { return join(PathKeys, id, below) }
+
+// RecordPath returns the address of an audit record.
+func RecordPath(chain string, seq int64) string {
+	return PathAudit + "/" + url.PathEscape(ChainSegment(chain)) + "/" + strconv.FormatInt(seq, 10)
+}
+
+// ChainSegment writes a chain's name as one path segment: lane/core-1 becomes
+// lane~core-1, because an encoded slash is refused in a path.
+func ChainSegment(chain string) string { return strings.ReplaceAll(chain, "/", "~") }
+
+// ChainOfSegment is the reverse of ChainSegment.
+func ChainOfSegment(segment string) string { return strings.ReplaceAll(segment, "~", "/") }
+
+func join(base, id string, below []string) string {
+	path := base + "/" + url.PathEscape(id)
+	for _, b := range below {
+		path += "/" + url.PathEscape(b)
+	}
+	return path
+}
+
+// with returns path with a query, without a question mark when the query is empty.
+func with(path string, query url.Values) string {
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+// at lets only addresses of this console into a link: a path, a query or a
+// fragment. Everything else, such as another scheme or host, becomes "#".
+func at(href string) templ.SafeURL {
+	if strings.ContainsFunc(href, func(c rune) bool { return c < ' ' || c == '\\' || c == 0x7f }) {
+		return "#"
+	}
+	switch {
+	case strings.HasPrefix(href, "//"):
+		return "#"
+	case strings.HasPrefix(href, "/"), strings.HasPrefix(href, "?"), strings.HasPrefix(href, "#"):
+		return templ.SafeURL(href)
+	}
+	return "#"
+}

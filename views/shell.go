@@ -1,0 +1,101 @@
+package views
+
+// Shell is what surrounds a page's content: rail, top bar, toasts. Handlers put
+// into it only what this person may see.
+type Shell struct {
+	Title    string // of the document, before " · Vivified"
+	Org      string // whose installation this is, below the name in the rail
+	Nav      []NavGroup
+	Apps     []NavItem // pages that plugins add
+	Crumbs   []Crumb
+	Person   Person
+	Live     bool // the page has parts that update themselves
+	Toasts   []Toast
+	ViewNote *Banner // a state of the session, such as "view as", above the content
+}
+
+// Person is who is signed in.
+type Person struct {
+	Name  string
+	Email string
+}
+
+// NavGroup is a group of the rail. A group without items is not drawn.
+type NavGroup struct {
+	Label string
+	Icon  IconName
+	Items []NavItem
+}
+
+// NavItem is a page in the rail.
+type NavItem struct {
+	Label   string
+	Href    string
+	Icon    IconName // only of an app
+	Current bool
+	Count   int    // of what waits there
+	Tone    Tone   // of the count
+	Key     string // pressed after g, it leads here
+}
+
+// Crumb is a step of the breadcrumb; the last one is the page itself.
+type Crumb struct{ Label, Href string }
+
+func (g NavGroup) current() bool {
+	for _, i := range g.Items {
+		if i.Current {
+			return true
+		}
+	}
+	return false
+}
+
+// waiting sums the counts of a group, for when it is closed.
+func (g NavGroup) waiting() (n int, tone Tone) {
+	for _, i := range g.Items {
+		n += i.Count
+		if i.Count > 0 && (tone == "" || worse(i.Tone, tone)) {
+			tone = i.Tone
+		}
+	}
+	return n, tone
+}
+
+func worse(a, b Tone) bool {
+	for _, t := range severity {
+		switch t {
+		case b:
+			return false
+		case a:
+			return true
+		}
+	}
+	return false
+}
+
+// StandardNav returns the rail of this console with the page at path current.
+// Handlers drop the items that may not be seen; a group that loses all goes too.
+func StandardNav(current string, may func(path string) bool) []NavGroup {
+	groups := []NavGroup{
+		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}}},
+		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}}},
+		{"Traffic", "waypoints", []NavItem{{Label: "Events", Href: PathEvents, Key: "e"}}},
+		{"Govern", "shield-check", []NavItem{{Label: "Audit", Href: PathAudit, Key: "a"}}},
+		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}}},
+	}
+	var out []NavGroup
+	for _, g := range groups {
+		var items []NavItem
+		for _, i := range g.Items {
+			if may(i.Href) {
+				i.Current = i.Href == current
+				items = append(items, i)
+			}
+		}
+		if len(items) > 0 {
+			g.Items = items
+			out = append(out, g)
+		}
+	}
+	return out
+}

@@ -1,0 +1,33 @@
+package views
+
+// SignIn is the sign-in page.
+type SignIn struct {
+	Org     string
+	Email   string // what was typed, after a refusal
+	Error   string // names no account: "E-mail or password not accepted."
+	Next    string // where to go afterwards, a path of this console
+	Notice  string // "You were signed out after 15 minutes without use."
+	Version string
+}
+
+// Setup is the page behind the one-time setup link.
+type Setup struct {
+	Token  string // from the link; asked for when empty
+	Fields []Field
+	Rules  []string // of the password, as sentences
+	Errors ErrorList
+	Done   bool // an administrator exists already: nothing to set up
+}
+
+// Invite is the page behind a one-time invitation link.
+type Invite struct {
+	Token  string
+	Org    string
+	From   string // who invited
+	Email  string
+	Roles  []string
+	Fields []Field // name and password
+	Rules  []string
+	Errors ErrorList
+	Gone   string // why the link no longer works, when it does not
+}

@@ -1,0 +1,33 @@
+package views
+
+import (
+	"iter"
+	"maps"
+	"net/url"
+	"slices"
+)
+
+// Column is the head of a table's column.
+type Column struct {
+	Label  string
+	Num    bool // figures stand right
+	Hidden bool // heard, not seen
+	Zone   bool // times: the zone stands beside the label
+}
+
+// Pager leads through a list by keyset: no page numbers, no totals.
+type Pager struct {
+	Newer, Older string // addresses; empty at an end
+	Note         string // "50 a page"
+}
+
+// sorted yields a query's parts in a stable order.
+func sorted(q url.Values) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(q)) {
+			if !yield(name, q[name]) {
+				return
+			}
+		}
+	}
+}
