@@ -1,0 +1,167 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/vivified/vivified/core/trait"
+)
+
+// maxSchemas bounds how many schemas one manifest makes us compile.
+const maxSchemas = 512
+
+// schema checks a JSON Schema (2020-12 unless it says otherwise) and returns
+// it in canonical form. References may only point into the schema itself:
+// nothing is fetched.
+func (c *checker) schema(v *value, at place, rule string) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	if c.schemas++; c.schemas > maxSchemas {
+		c.fail("limit.items", at, fmt.Sprintf("The manifest has more than %d schemas", maxSchemas))
+		return nil
+	}
+	if why := schemaFault(v); why != "" {
+		c.fail(rule, at, "Schema "+why)
+		return nil
+	}
+	if n := hugeNumber(v); n != "" {
+		c.fail(rule, at, fmt.Sprintf("Schema has a number out of range: %s", show(n)))
+		return nil
+	}
+	if _, err := compileSchema(v); err != nil {
+		c.fail(rule, at, "Schema does not compile: "+schemaReason(err))
+		return nil
+	}
+	return v.canonical()
+}
+
+// configSchema checks the schema of the plugin's settings, which are an object.
+func (c *checker) configSchema(v *value, at place) json.RawMessage {
+	raw := c.schema(v, at, "config_schema.invalid")
+	if raw == nil {
+		return nil
+	}
+	if t := v.get("type"); t != nil && t.kind == text && t.text != "object" {
+		c.fail("config_schema.invalid", at.member("type"), fmt.Sprintf("Settings are an object, and the schema wants type '%s'", show(t.text)))
+		return nil
+	}
+	return raw
+}
+
+// schemaURL names the schema being compiled; it is never looked up.
+const schemaURL = "manifest:///schema.json"
+
+// offline refuses to load anything.
+type offline struct{}
+
+func (offline) Load(string) (any, error) {
+	return nil, errors.New("references may only point into the schema itself")
+}
+
+func compileSchema(v *value) (*jsonschema.Schema, error) {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(offline{})
+	if err := c.AddResource(schemaURL, v.any()); err != nil {
+		return nil, err
+	}
+	return c.Compile(schemaURL)
+}
+
+// schemaReason returns what the compiler says without our made-up address.
+func schemaReason(err error) string {
+	s := strings.ReplaceAll(err.Error(), schemaURL, "")
+	if i := strings.IndexByte(s, '\n'); i > 0 && strings.HasPrefix(s, "\"#\" is not valid") {
+		s = strings.TrimLeft(s[i+1:], "- ")
+	}
+	s, _, _ = strings.Cut(s, "\n")
+	return show(s)
+}
+
+// any returns v as encoding/json would, with numbers as json.Number.
+func (v *value) any() any {
+	switch v.kind {
+	case boolean:
+		return v.truth
+	case number:
+		return json.Number(v.text)
+	case text:
+		return v.text
+	case array:
+		list := make([]any, len(v.items))
+		for i := range v.items {
+			list[i] = v.items[i].any()
+		}
+		return list
+	case object:
+		m := make(map[string]any, len(v.items))
+		for i := range v.items {
+			m[v.keys[i]] = v.items[i].any()
+		}
+		return m
+	}
+	return nil
+}
+
+// named are the keywords whose members are names of the author's, each with a schema.
+var named = map[string]bool{"properties": true, "patternProperties": true, "$defs": true, "definitions": true, "dependentSchemas": true}
+
+// inert are the keywords whose values are data.
+var inert = map[string]bool{"const": true, "enum": true, "default": true, "examples": true}
+
+// schemaFault returns what is wrong with a schema that its compiler would not
+// mind: our own keywords misused, which would leave a secret or a classified
+// field unprotected.
+func schemaFault(v *value) string {
+	for i := range v.items {
+		if v.kind == array {
+			if why := schemaFault(&v.items[i]); why != "" {
+				return why
+			}
+			continue
+		}
+		key, member := v.keys[i], &v.items[i]
+		switch {
+		case key == "x-class" && !isMarker(member):
+			return "has an x-class that is no data classification"
+		case key == "x-secret" && member.kind != boolean:
+			return "has an x-secret that is not true or false"
+		case inert[key]:
+			continue
+		case named[key]:
+			member = &value{kind: array, items: member.items}
+		}
+		if why := schemaFault(member); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+func isMarker(v *value) bool {
+	_, ok := trait.ClassOf(v.text)
+	return v.kind == text && ok
+}
+
+// hugeNumber returns a number in v that no double holds, or "". The schema
+// compiler computes with exact fractions, where 1e999999999 is an attack.
+func hugeNumber(v *value) string {
+	if v.kind == number {
+		f, err := strconv.ParseFloat(v.text, 64)
+		if err != nil || len(v.text) > 64 || f == 0 && !sameNumber(v.text, "0") {
+			return v.text
+		}
+	}
+	for i := range v.items {
+		if n := hugeNumber(&v.items[i]); n != "" {
+			return n
+		}
+	}
+	return ""
+}

@@ -1,0 +1,150 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxNodes bounds what aliases may unfold to: more than any document of
+// MaxBytes could spell out.
+const maxNodes = MaxBytes / 2
+
+// readYAML reads exactly one document and makes of it what the same JSON would be.
+func readYAML(data []byte) (value, error) {
+	if err := checkBytes(data); err != nil {
+		return value{}, err
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		return value{}, yamlSyntax(err)
+	}
+	if err := dec.Decode(&more); err == nil {
+		return value{}, badNode(&more, "json.malformed", "a second document begins.")
+	} else if !errors.Is(err, io.EOF) {
+		return value{}, yamlSyntax(err)
+	}
+	r := yamlReader{left: maxNodes}
+	return r.value(doc.Content[0], 1)
+}
+
+// yamlSyntax says what the YAML parser refused; it knows lines only.
+func yamlSyntax(err error) error {
+	if errors.Is(err, io.EOF) {
+		return &syntaxError{"json.malformed", "line 1, column 1: the document is empty."}
+	}
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.Contains(message, "exceeded max depth") {
+		return &syntaxError{"json.too_deep", fmt.Sprintf("the document is nested deeper than %d levels.", MaxDepth)}
+	}
+	return &syntaxError{"json.malformed", show(message) + "."}
+}
+
+// badNode returns a syntaxError at a node.
+func badNode(n *yaml.Node, rule, format string, args ...any) error {
+	return &syntaxError{rule, fmt.Sprintf("line %d, column %d: ", n.Line, n.Column) + fmt.Sprintf(format, args...)}
+}
+
+// yamlReader turns nodes into values. It counts them, since aliases let a
+// short document unfold to an endless one.
+type yamlReader struct{ left int }
+
+func (r *yamlReader) value(n *yaml.Node, depth int) (value, error) {
+	if r.left--; r.left < 0 {
+		return value{}, badNode(n, "json.too_large", "the document unfolds to more than %d values.", maxNodes)
+	}
+	if n.Kind == yaml.AliasNode {
+		return r.value(n.Alias, depth)
+	}
+	if n.Kind == yaml.ScalarNode {
+		return scalar(n)
+	}
+	if depth > MaxDepth {
+		return value{}, badNode(n, "json.too_deep", "the document is nested deeper than %d levels.", MaxDepth)
+	}
+	switch tag := n.ShortTag(); {
+	case n.Kind == yaml.SequenceNode && tag == "!!seq":
+		return r.sequence(n, depth)
+	case n.Kind == yaml.MappingNode && tag == "!!map":
+		return r.mapping(n, depth)
+	}
+	return value{}, badNode(n, "json.malformed", "the tag %s has no form in JSON.", show(n.Tag))
+}
+
+func (r *yamlReader) sequence(n *yaml.Node, depth int) (value, error) {
+	v := value{kind: array}
+	for _, c := range n.Content {
+		item, err := r.value(c, depth+1)
+		if err != nil {
+			return v, err
+		}
+		v.items = append(v.items, item)
+	}
+	return v, nil
+}
+
+func (r *yamlReader) mapping(n *yaml.Node, depth int) (value, error) {
+	v := value{kind: object}
+	var seen keySet
+	for i := 0; i < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
+			return v, badNode(n.Content[i], "json.malformed", "a key must be a string; put it in quotes.")
+		}
+		if !seen.add(v.keys, key.Value) {
+			return v, badNode(n.Content[i], "json.duplicate_key", "the key '%s' stands twice in one object.", show(key.Value))
+		}
+		member, err := r.value(n.Content[i+1], depth+1)
+		if err != nil {
+			return v, err
+		}
+		v.keys, v.items = append(v.keys, key.Value), append(v.items, member)
+	}
+	return v, nil
+}
+
+// jsonNumber is the grammar of RFC 8259, 6.
+var jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$`)
+
+// scalar returns the JSON value of a scalar node. Dates stay the strings they
+// are written as; numbers JSON cannot write are refused.
+func scalar(n *yaml.Node) (value, error) {
+	switch n.ShortTag() {
+	case "!!null":
+		return value{kind: null}, nil
+	case "!!str", "!!timestamp":
+		return value{kind: text, text: n.Value}, nil
+	case "!!bool":
+		var b bool
+		if n.Decode(&b) == nil {
+			return value{kind: boolean, truth: b}, nil
+		}
+	case "!!int", "!!float":
+		if jsonNumber.MatchString(n.Value) {
+			return value{kind: number, text: n.Value}, nil
+		}
+		var i int64
+		var u uint64
+		var f float64
+		switch {
+		case n.Decode(&i) == nil:
+			return value{kind: number, text: strconv.FormatInt(i, 10)}, nil
+		case n.Decode(&u) == nil:
+			return value{kind: number, text: strconv.FormatUint(u, 10)}, nil
+		case n.Decode(&f) == nil && !math.IsInf(f, 0) && !math.IsNaN(f):
+			return value{kind: number, text: strconv.FormatFloat(f, 'g', -1, 64)}, nil
+		}
+	}
+	return value{}, badNode(n, "json.malformed", "'%s' (%s) has no form in JSON.", show(n.Value), show(n.ShortTag()))
+}
