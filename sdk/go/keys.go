@@ -14,8 +14,8 @@ import (
 
 // How long the core's keys are used, and how often they are asked for at most.
 const (
-	keysFresh = 10 * time.Minute // after this the set is read again, or no call is admitted
-	keysPause = 2 * time.Second  // between two readings, however many unknown keys are named
+	keysFresh = 5 * time.Minute // after this the set is read again, or no call is admitted
+	keysPause = 2 * time.Second // between two readings, however many unknown keys are named
 )
 
 // errNoKeys is a key set that is missing or too old to judge by.

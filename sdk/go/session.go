@@ -241,7 +241,8 @@ func (s *session) do(ctx context.Context, r request) (answer *Answer, err error)
 }
 
 // with sends under the plugin's token. A token the core no longer knows is
-// renewed once; a disabled plugin's is not, because enabling makes it work again.
+// renewed once; that of a disabled or quarantined plugin is not, because only an
+// administrator can make it work again.
 func (s *session) with(ctx context.Context, send func(token string) error) error {
 	token, _, _ := s.now()
 	err := send(token)
@@ -267,5 +268,5 @@ func (s *session) wake() {
 // refused reports whether the core did not take the token itself.
 func refused(err error) bool {
 	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Status == http.StatusUnauthorized && p.Code != "plugin.disabled"
+	return ok && p.Status == http.StatusUnauthorized && p.Code != "plugin.disabled" && p.Code != "plugin.quarantined"
 }
