@@ -92,6 +92,9 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 		ID: id, Call: id, Plugin: n.Plugin, Action: string(r.Action), Object: n.Object,
 		Outcome: audit.Allow, Rule: d.Rule, Classes: r.Resource.Classes,
 	}
+	if r.Target.ID != n.Plugin {
+		e.Target = r.Target.ID
+	}
 	if !d.Allow {
 		e.Outcome = audit.Deny
 	}

@@ -1,0 +1,110 @@
+package handlers
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/views"
+)
+
+// public lists what a stranger may ask for: exact paths, and prefixes that end in a slash.
+var public = []string{
+	"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/setup", "/auth/login", "/plugins/register", "/plugins/token",
+	"/sign-in", "/invite", "/favicon.ico", "/static/", "/webhooks/", "/auth/oidc/",
+}
+
+func isPublic(path string) bool {
+	for _, p := range public {
+		if path == p || strings.HasSuffix(p, "/") && strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// isConsole reports whether the request is a person's, to be answered with pages.
+func isConsole(r *http.Request) bool {
+	switch p := r.URL.Path; {
+	case p == "/", p == "/console", strings.HasPrefix(p, "/console/"), p == views.PathSignIn, p == views.PathSignOut, p == views.PathInvite:
+		return true
+	case p == views.PathSetup:
+		return r.Method == http.MethodGet || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	}
+	return false
+}
+
+// sameOrigin refuses requests that a browser makes for another site's page.
+func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.csrf.Check(c.Request()); err != nil {
+			return fault.New(fault.Denied, "request.cross_origin", "The request comes from another site; open the page here and try again.").Because(err)
+		}
+		return next(c)
+	}
+}
+
+// authenticate proves who asks, before anything is routed. Without a valid
+// credential only public paths go on, whether the path exists or not.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.URL.Path == "/metrics" && s.mayScrape(r) {
+			return next(c)
+		}
+		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/health" || strings.HasPrefix(r.URL.Path, "/health/") {
+			return next(c)
+		}
+		who, err := s.Identity.Authenticate(r.Context(), r)
+		if err == nil && who.Kind == actor.Anonymous {
+			err = fault.New(fault.Unauthenticated, "auth.required", "Sign in, or send a token or key.")
+		}
+		if err == nil {
+			c.SetRequest(r.WithContext(actor.With(r.Context(), who)))
+			return next(c)
+		}
+		// A stale cookie must not keep anybody from signing in, nor a stale token a plugin from registering.
+		if isPublic(r.URL.Path) && fault.Is(err, fault.Unauthenticated) {
+			return next(c)
+		}
+		if fault.Is(err, fault.Unauthenticated) && isConsole(r) {
+			return s.toSignIn(c, err)
+		}
+		return err
+	}
+}
+
+// toSignIn leads a person to the sign-in page, and a program to its mistake.
+func (s *Server) toSignIn(c echo.Context, err error) error {
+	r := c.Request()
+	to := views.PathSignIn
+	if r.Method == http.MethodGet && r.URL.Path != "/" && r.Header.Get("HX-Request") == "" {
+		to += "?next=" + escapeNext(r.URL.RequestURI())
+	}
+	switch {
+	case r.Header.Get("HX-Request") != "":
+		c.Response().Header().Set("HX-Redirect", to)
+		return c.NoContent(http.StatusUnauthorized)
+	case r.Method == http.MethodGet && r.Header.Get("Authorization") == "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		return c.Redirect(http.StatusSeeOther, to)
+	}
+	return err
+}
+
+// mayScrape lets a scraper in by token, or from loopback when nobody stands in between.
+func (s *Server) mayScrape(r *http.Request) bool {
+	if s.MetricsToken != "" && secretEqual(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), s.MetricsToken) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

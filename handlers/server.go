@@ -1,0 +1,120 @@
+// Package handlers answers HTTP: JSON for programs (api_*.go) and HTML for
+// people (console_*.go), by one table of routes.
+//
+// It binds, calls one service and renders. It refuses every path that has more
+// than one reading, every request without a valid credential outside a short
+// public list, and never reads the database itself.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/gate"
+	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/lanes/canonical"
+	"github.com/vivified/vivified/lanes/operator"
+	"github.com/vivified/vivified/lanes/proxy"
+	"github.com/vivified/vivified/pluginmgr"
+)
+
+// Check is one thing the core needs, and whether it answers.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Config is what the server answers with.
+type Config struct {
+	Identity *identity.Service
+	Registry *registry.Registry
+	Plugins  *pluginmgr.Manager
+	Settings *settings.Settings
+	Audit    *audit.Store
+	Proof    Proof
+	Gate     *gate.Gate
+	Events   *canonical.Lane
+	Calls    *operator.Lane
+	Egress   *proxy.Lane
+
+	Ready        func(context.Context) []Check
+	Metrics      *prometheus.Registry
+	MetricsToken string // lets a scraper in from elsewhere than loopback
+
+	Secure         bool           // served over TLS, here or by a trusted proxy
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	Organisation   string         // shown beside the name in the console
+	Version        string
+	Log            *slog.Logger
+}
+
+// Proof verifies the audit of the running installation.
+type Proof interface {
+	// Verify recomputes every chain and compares it with the signed heads.
+	Verify(ctx context.Context) (audit.Report, error)
+}
+
+// Server is the HTTP surface of the core.
+type Server struct {
+	Config
+	echo  *echo.Echo
+	table []route
+	took  *prometheus.HistogramVec
+	csrf  *http.CrossOriginProtection
+}
+
+// New builds the server.
+func New(c Config) *Server {
+	s := &Server{Config: c, echo: echo.New(), csrf: http.NewCrossOriginProtection()}
+	s.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "vivified_http_request_duration_seconds", Help: "Time to answer an HTTP request, by route.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"method", "route", "status"})
+	if c.Metrics != nil {
+		c.Metrics.MustRegister(s.took)
+	}
+	s.table = s.routes()
+	e := s.echo
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.fail
+	e.Pre(s.trace, s.access, s.recoverer, s.canonical, s.hygiene, s.sameOrigin, s.authenticate)
+	for _, r := range s.table {
+		handler := s.guard(r)
+		chain := []echo.MiddlewareFunc{limit(r.bodyLimit())}
+		if r.method == any {
+			e.Any(r.path, handler, chain...)
+			continue
+		}
+		e.Add(r.method, r.path, handler, chain...)
+	}
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+func (s *Server) observe(method, route string, status int, took time.Duration) {
+	s.took.WithLabelValues(methodLabel(method), route, statusLabel(status)).Observe(took.Seconds())
+}
+
+func methodLabel(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+func statusLabel(status int) string {
+	return string([]byte{'0' + byte(status/100%10), 'x', 'x'})
+}

@@ -1,0 +1,253 @@
+package operator
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/canon"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/gate"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// Caller delivers one request to a running plugin, whatever it runs in. The
+// request's URL carries path and query only. The answer's body is the caller's to close.
+type Caller interface {
+	Call(ctx context.Context, to *registry.Plugin, r *http.Request) (*http.Response, error)
+}
+
+// Tokens signs what the core says to plugins.
+type Tokens interface {
+	// CallToken returns a token that only audience accepts, for this very method and path.
+	CallToken(audience, caller, user, trace, method, path string) (string, error)
+	// Delegation returns what the target may hand back to act for the user in this trace.
+	Delegation(plugin, user, trace string) (string, error)
+}
+
+// Config is what the lane needs.
+type Config struct {
+	Plugins *registry.Registry
+	Gate    *gate.Gate
+	Caller  Caller
+	Tokens  Tokens
+	Log     *slog.Logger
+	Limits  Limits
+}
+
+// Limits bound what one caller may ask of the lane.
+type Limits struct {
+	Timeout  time.Duration // for endpoints that state none; default 10 s
+	Longest  time.Duration // what a caller may ask for at most; default 60 s
+	Body     int64         // bytes of a request or an answer; default 10 MiB
+	Rate     int           // requests a second and caller; default 1,000
+	InFlight int           // requests at a time and caller; default 64
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&l.Timeout, 10*time.Second)
+	set(&l.Longest, time.Minute)
+	if l.Body <= 0 {
+		l.Body = 10 << 20
+	}
+	if l.Rate <= 0 {
+		l.Rate = 1000
+	}
+	if l.InFlight <= 0 {
+		l.InFlight = 64
+	}
+	return l
+}
+
+// Lane carries operator calls. Safe for concurrent use.
+type Lane struct {
+	plugins *registry.Registry
+	gate    *gate.Gate
+	out     Caller
+	tokens  Tokens
+	log     *slog.Logger
+	limits  Limits
+	callers *Throttle
+	routes  sync.Map // *manifest.Manifest → *routes
+}
+
+// New returns the lane.
+func New(c Config) *Lane {
+	limits := c.Limits.withDefaults()
+	return &Lane{plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, callers: NewThrottle(limits.Rate, limits.InFlight)}
+}
+
+// Call is one request for an operation of a plugin.
+type Call struct {
+	Route
+	Method   string
+	Header   http.Header // the caller's; only what a target may see is passed on
+	Body     io.Reader   // nil: none
+	Length   int64       // of the body; -1: unknown
+	Payload  []byte      // of the early clients' wrapped form, in place of Body
+	Wrapped  bool        // the early form: POST with a payload, GET without, where the manifest names no method
+	Timeout  time.Duration
+	OnBehalf *actor.Actor // the user a plugin acts for
+}
+
+// Answer is what came back. Close its body.
+type Answer struct {
+	Status   int
+	Header   http.Header
+	Body     io.ReadCloser
+	Decision string
+}
+
+// Call decides, carries and answers c. Errors are faults: the caller's
+// (Invalid, TooMany), the policy's (Denied, NotFound, Unauthenticated, and
+// Unavailable for a target out of service), the target's (BadGateway, Timeout).
+func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
+	who, snap := actor.From(ctx), l.plugins.Snapshot()
+	release, err := l.callers.Enter(who.ID)
+	if err != nil {
+		return nil, err
+	}
+	done := &ending{release: release}
+	defer done.unlessHanded()
+
+	target, ok := snap.Plugin(c.Target)
+	r := &policy.Request{Action: policy.OperatorCall, Subject: subject(snap, who), Method: c.Method, Trace: actor.Trace(ctx), Resource: policy.Resource{Name: c.name()}}
+	note := gate.Note{Plugin: who.ID, Object: c.Target + "/" + c.name(), Level: audit.Basic}
+	if c.OnBehalf != nil {
+		r.OnBehalf = &policy.Party{Kind: actor.User, ID: c.OnBehalf.ID, Name: c.OnBehalf.Name, Tenant: c.OnBehalf.Tenant, Traits: c.OnBehalf.Traits}
+	}
+	if who.Kind != actor.Plugin {
+		note.Plugin = c.Target
+	}
+	var match match
+	if ok {
+		match, r.Resource.Declared = l.resolve(target.Manifest, c)
+		l.facts(r, snap, target, match)
+		note.Level = max(level(target.Manifest), callerLevel(snap, who))
+		note.Object = c.Target + "/" + match.label(c)
+	}
+	note.Context = map[string]any{"method": c.Method, "path": c.Path.String()}
+	var out *http.Request
+	if ok && r.Resource.Declared {
+		// Everything that can be wrong with the request is found before it is decided, so that
+		// an allowed call is a call that was made.
+		if out, err = l.request(ctx, target, match, c); err != nil {
+			return nil, err
+		}
+		note.Context = map[string]any{"method": out.Method, "path": out.URL.EscapedPath()}
+	}
+	passage, err := l.gate.Pass(ctx, r, note)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := l.carry(ctx, target, match, c, r, out, passage, done)
+	if err != nil {
+		f := fault.Of(err)
+		passage.End(ctx, audit.Failed, map[string]any{"code": f.Code, "error": f.Sentence})
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (c Call) name() string {
+	if c.Operation != "" {
+		return c.Operation
+	}
+	return c.Path.String()
+}
+
+// subject is the acting party with the facts of this moment: a plugin's state
+// and traits come from the registry, never from its token.
+func subject(snap *registry.Snapshot, who actor.Actor) policy.Party {
+	if who.Kind == actor.Plugin {
+		if p, ok := snap.Plugin(who.ID); ok {
+			return p.Party()
+		}
+		return policy.Party{Kind: actor.Plugin, ID: who.ID, State: "unregistered"}
+	}
+	return policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits}
+}
+
+// facts completes r with what the manifest and the registry say of the endpoint.
+func (l *Lane) facts(r *policy.Request, snap *registry.Snapshot, target *registry.Plugin, m match) {
+	r.Target = target.Party()
+	e := m.endpoint
+	if e.Name != "" {
+		r.Resource.Name = e.Name
+	}
+	r.Resource.Requires, r.Resource.Unknown = e.Requires.Traits, e.Requires.Unknown
+	r.Resource.Classes = e.Classes
+	r.Resource.Encrypts = target.Traits.Has(requiresEncryption)
+	r.Resource.Granted = snap.Granted(r.Subject.ID, target.ID, e.Name)
+	if r.Subject.Kind == actor.User {
+		r.Resource.Requires = r.Resource.Requires.Union(target.Manifest.Security.Requires.Traits)
+		r.Resource.Unknown = append(r.Resource.Unknown[:len(r.Resource.Unknown):len(r.Resource.Unknown)], target.Manifest.Security.Requires.Unknown...)
+	}
+}
+
+func level(m *manifest.Manifest) audit.Level {
+	lv, ok := audit.ParseLevel(m.Compliance.AuditLevel)
+	if !ok {
+		return audit.Detailed
+	}
+	return lv
+}
+
+func callerLevel(snap *registry.Snapshot, who actor.Actor) audit.Level {
+	if p, ok := snap.Plugin(who.ID); ok && who.Kind == actor.Plugin {
+		return level(p.Manifest)
+	}
+	return audit.Basic
+}
+
+// ending lets the caller's slot go when the call is over: at once on failure,
+// when the body is closed on success.
+type ending struct {
+	release func()
+	handed  bool
+}
+
+func (e *ending) unlessHanded() {
+	if !e.handed {
+		e.release()
+	}
+}
+
+// routes are the endpoints of one manifest, compiled.
+type routes struct {
+	byName map[string]route
+	byPath []route // more specific templates first
+}
+
+type route struct {
+	endpoint manifest.Endpoint
+	template Template
+	marks    *canon.Marks // of the response schema
+}
+
+// match is the endpoint a call found, with the values its path gave.
+type match struct {
+	route
+	params url.Values
+	found  bool
+}
+
+func (m match) label(c Call) string {
+	if m.found {
+		return m.endpoint.Name
+	}
+	return c.name()
+}

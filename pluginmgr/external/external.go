@@ -1,0 +1,106 @@
+// Package external reaches plugins that run elsewhere, by HTTP.
+//
+// It dials only addresses inside the plugins' networks, judged when they are
+// dialled, and never the core's own listeners, its database or its bus. It
+// follows no redirect.
+package external
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// Config is what the runtime needs.
+type Config struct {
+	Networks func() []netip.Prefix   // where plugins may be reached
+	Own      func() []netip.AddrPort // listeners of the core itself; never dialled
+}
+
+// Runtime is pluginmgr.Runtime for plugins that run elsewhere.
+type Runtime struct {
+	transport *http.Transport
+	dialer    net.Dialer
+}
+
+// New returns the runtime.
+func New(c Config) *Runtime {
+	rt := &Runtime{dialer: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}}
+	rt.dialer.Control = func(_, address string, _ syscall.RawConn) error { return judge(c, address) }
+	rt.transport = &http.Transport{
+		DialContext: rt.dialer.DialContext, MaxIdleConns: 1024, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 5 * time.Second, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2: true,
+	}
+	return rt
+}
+
+// judge refuses an address outside the plugins' networks. It sees the address
+// that is really dialled, after any look-up.
+func judge(c Config, address string) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	for _, own := range c.Own() {
+		if own.Port() == ap.Port() && (own.Addr().Unmap() == ap.Addr() || own.Addr().IsUnspecified() && ap.Addr().IsLoopback()) {
+			return fault.New(fault.BadGateway, "target.address", "The plugin's address is one of the core's own listeners.")
+		}
+	}
+	for _, n := range c.Networks() {
+		if n.Contains(ap.Addr()) {
+			return nil
+		}
+	}
+	return fault.New(fault.BadGateway, "target.address", "The plugin's address %s lies outside the networks in which plugins may be reached.", ap.Addr())
+}
+
+// Call implements pluginmgr.Runtime.
+func (rt *Runtime) Call(ctx context.Context, _ *registry.Plugin, address string, r *http.Request) (*http.Response, error) {
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the plugin's address: %w", err)
+	}
+	out := r.WithContext(ctx)
+	u := *r.URL
+	u.Scheme, u.Host = base.Scheme, base.Host
+	if prefix := strings.TrimSuffix(base.EscapedPath(), "/"); prefix != "" {
+		raw := prefix + u.EscapedPath()
+		if u.Path, err = url.PathUnescape(raw); err != nil {
+			return nil, fmt.Errorf("read the plugin's path: %w", err)
+		}
+		u.RawPath = raw
+	}
+	out.URL, out.Host = &u, ""
+	return rt.transport.RoundTrip(out)
+}
+
+// Dial implements pluginmgr.Runtime.
+func (rt *Runtime) Dial(ctx context.Context, _ *registry.Plugin, address string) error {
+	base, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("read the plugin's address: %w", err)
+	}
+	port := base.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[base.Scheme]
+	}
+	conn, err := rt.dialer.DialContext(ctx, "tcp", net.JoinHostPort(base.Hostname(), port))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// Close drops idle connections.
+func (rt *Runtime) Close() { rt.transport.CloseIdleConnections() }

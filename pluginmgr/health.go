@@ -1,0 +1,313 @@
+package pluginmgr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/db"
+)
+
+const (
+	leaseName    = "plugin-health"
+	leaseSeconds = 15
+	probesAtOnce = 16
+	maxBody      = 64 << 10 // of a health answer
+)
+
+// Run watches the health of plugins, and enables what waits for a dependency,
+// until ctx ends. Of several replicas one does it, under a lease.
+func (m *Manager) Run(ctx context.Context) error {
+	ctx = actor.With(ctx, actor.Core("plugin manager"))
+	w := watch{m: m, due: map[string]time.Time{}, slots: make(chan struct{}, probesAtOnce)}
+	defer w.running.Wait()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var lease, trim time.Time
+	for {
+		changed := m.Registry.Changed()
+		if time.Now().After(lease) {
+			n, err := db.New(m.Pool).LeaseTake(ctx, db.LeaseTakeParams{Name: leaseName, Holder: m.Replica, Seconds: leaseSeconds})
+			if err == nil && n == 1 {
+				lease = time.Now().Add(leaseSeconds / 3 * time.Second)
+			}
+			w.leads = err == nil && n == 1
+		}
+		if w.leads {
+			w.round(ctx)
+			if time.Since(trim) > time.Hour {
+				trim = time.Now()
+				if _, err := m.Registry.Trim(ctx, trim.Add(-m.Timing.Keep)); err != nil {
+					m.Log.WarnContext(ctx, "health samples not trimmed", "error", err)
+				}
+			}
+			if m.Policy().AutoEnable {
+				m.enableWaiting(ctx)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if w.leads {
+				dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+				_ = db.New(m.Pool).LeaseDrop(dctx, leaseName, m.Replica)
+				cancel()
+			}
+			return nil
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// enableWaiting enables registered plugins whose dependencies have come up.
+func (m *Manager) enableWaiting(ctx context.Context) {
+	for _, p := range m.Registry.Snapshot().Plugins() {
+		if p.State != policy.Registered {
+			continue
+		}
+		if _, err := m.dependencies(p.Manifest, nil); err == nil {
+			m.tryEnable(ctx, p.ID)
+		}
+	}
+}
+
+// watch remembers when each plugin is to be checked next.
+type watch struct {
+	m       *Manager
+	due     map[string]time.Time
+	slots   chan struct{}
+	running sync.WaitGroup
+	leads   bool
+}
+
+// round starts every check that is due.
+func (w *watch) round(ctx context.Context) {
+	now := time.Now()
+	for _, p := range w.m.Registry.Snapshot().Plugins() {
+		if p.State != policy.Active && p.State != policy.Unhealthy {
+			delete(w.due, p.ID)
+			continue
+		}
+		if at, ok := w.due[p.ID]; ok && now.Before(at) {
+			continue
+		}
+		select {
+		case w.slots <- struct{}{}:
+		default:
+			return
+		}
+		interval := w.m.interval(p)
+		w.due[p.ID] = now.Add(interval + rand.N(interval/5+1) - interval/10)
+		w.running.Go(func() {
+			defer func() { <-w.slots }()
+			w.m.check(ctx, p)
+		})
+	}
+}
+
+func (m *Manager) interval(p *registry.Plugin) time.Duration {
+	if hc := p.Manifest.HealthCheck; hc != nil && hc.Interval > 0 {
+		return hc.Interval
+	}
+	return m.Timing.Interval
+}
+
+// check probes one plugin and acts on the result. A plugin with neither a
+// health check nor a heartbeat so far stays unknown.
+func (m *Manager) check(ctx context.Context, p *registry.Plugin) {
+	var s registry.Sample
+	switch {
+	case p.Manifest.HealthCheck != nil:
+		s = m.probe(ctx, p)
+	case p.LastHeartbeat == nil:
+		return
+	default:
+		s = registry.Sample{At: time.Now(), Health: registry.Healthy}
+		if silence := time.Since(*p.LastHeartbeat); silence > m.Timing.Heartbeat {
+			s.Health, s.Detail = registry.Unhealthy, fmt.Sprintf("No heartbeat for %s.", silence.Round(time.Second))
+		} else if p.Health != registry.Unknown && p.Health != registry.Healthy && p.HealthFailures > 0 && strings.HasPrefix(p.HealthDetail, reported) {
+			return // what the plugin itself reported stands until it reports otherwise
+		}
+	}
+	if ctx.Err() == nil {
+		m.judge(ctx, p.ID, s)
+	}
+}
+
+// judge turns one result into health: a failure degrades, the threshold makes
+// unhealthy and closes the lanes, a success heals.
+func (m *Manager) judge(ctx context.Context, id string, s registry.Sample) {
+	p, ok := m.Registry.Snapshot().Plugin(id)
+	if !ok {
+		return
+	}
+	threshold := m.Timing.Threshold
+	if hc := p.Manifest.HealthCheck; hc != nil && hc.Threshold > 0 {
+		threshold = hc.Threshold
+	}
+	if s.Health != registry.Healthy {
+		s.Failures = p.HealthFailures + 1
+		if s.Health = registry.Degraded; s.Failures >= threshold {
+			s.Health = registry.Unhealthy
+		}
+	}
+	if err := m.Registry.Note(ctx, id, s); err != nil {
+		m.Log.WarnContext(ctx, "health not noted", "plugin", id, "error", err)
+		return
+	}
+	var err error
+	switch {
+	case s.Health == registry.Unhealthy && p.State == policy.Active:
+		err = m.Registry.Move(ctx, id, policy.Active, policy.Unhealthy, s.Detail)
+		m.Log.WarnContext(ctx, "plugin is unhealthy", "plugin", id, "reason", s.Detail)
+	case s.Health == registry.Healthy && p.State == policy.Unhealthy:
+		err = m.Registry.Move(ctx, id, policy.Unhealthy, policy.Active, "")
+		m.Log.InfoContext(ctx, "plugin is healthy again", "plugin", id)
+	}
+	if err != nil {
+		m.Log.WarnContext(ctx, "state not moved after a health check", "plugin", id, "error", err)
+	}
+}
+
+// probe asks the plugin how it is, in the way its manifest names.
+func (m *Manager) probe(ctx context.Context, p *registry.Plugin) registry.Sample {
+	hc := p.Manifest.HealthCheck
+	timeout := m.Timing.Timeout
+	if hc.Timeout > 0 {
+		timeout = hc.Timeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	var s registry.Sample
+	switch hc.Type {
+	case "tcp":
+		s = m.probeTCP(ctx, p)
+	case "custom":
+		s = m.probeHTTP(ctx, p, customPath(p.Manifest))
+	default:
+		s = m.probeHTTP(ctx, p, hc.Path)
+	}
+	s.At, s.Latency = start, time.Since(start)
+	return s
+}
+
+func customPath(m *manifest.Manifest) string {
+	if e, ok := m.Endpoint("health"); ok {
+		return e.Path
+	}
+	return "/health"
+}
+
+func (m *Manager) probeTCP(ctx context.Context, p *registry.Plugin) registry.Sample {
+	rt, err := m.runtime(p)
+	if err != nil {
+		return failed("%v", err)
+	}
+	address, err := m.address(p)
+	if err != nil {
+		return failed("%v", err)
+	}
+	if err := rt.Dial(ctx, p, address); err != nil {
+		return failed("Health check: no connection: %v.", err)
+	}
+	return registry.Sample{Health: registry.Healthy}
+}
+
+// probeHTTP counts any 2xx as well, unless a JSON body says otherwise; numbers
+// in the body become metrics.
+func (m *Manager) probeHTTP(ctx context.Context, p *registry.Plugin, path string) registry.Sample {
+	answer, err := m.hook(ctx, p, http.MethodGet, path)
+	if err != nil {
+		if ctx.Err() != nil {
+			return failed("Health check timeout.")
+		}
+		return failed("Health check: no answer: %v.", err)
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		return failed("Health check answered %d.", answer.StatusCode)
+	}
+	s := registry.Sample{Health: registry.Healthy}
+	var said map[string]any
+	if json.Unmarshal(body, &said) != nil {
+		return s
+	}
+	s.Metrics = metrics(said)
+	if status, ok := said["status"].(string); ok && !well(status) {
+		s.Health, s.Detail = registry.Unhealthy, fmt.Sprintf("It reports that it is %.40q.", status)
+	}
+	return s
+}
+
+// maxMetrics bounds what one health body may add to our metrics.
+const maxMetrics = 32
+
+func metrics(said map[string]any) map[string]float64 {
+	out := map[string]float64{}
+	for name, v := range said {
+		if n, ok := v.(float64); ok && len(out) < maxMetrics && len(name) <= 64 {
+			out[name] = n
+		}
+	}
+	return out
+}
+
+func well(status string) bool {
+	switch strings.ToLower(status) {
+	case "healthy", "ok", "up", "active", "pass", "running", "ready":
+		return true
+	}
+	return false
+}
+
+func failed(format string, args ...any) registry.Sample {
+	return registry.Sample{Health: registry.Unhealthy, Detail: fmt.Sprintf(format, args...)}
+}
+
+// reported opens the detail of what a plugin says of itself.
+const reported = "It reports"
+
+// Beat is what a plugin sends to say that it is alive.
+type Beat struct {
+	Status string         `json:"status"`
+	Health map[string]any `json:"health"`
+}
+
+// Heartbeat notes a plugin's sign of life and what it says of its health.
+func (m *Manager) Heartbeat(ctx context.Context, id string, b Beat) error {
+	p, err := m.plugin(id)
+	if err != nil {
+		return err
+	}
+	if err := m.Registry.Beat(ctx, id); err != nil {
+		return err
+	}
+	if p.State != policy.Active && p.State != policy.Unhealthy {
+		return nil
+	}
+	status := b.Status
+	if s, ok := b.Health["status"].(string); ok {
+		status = s
+	}
+	s := registry.Sample{At: time.Now(), Health: registry.Healthy, Metrics: metrics(b.Health)}
+	switch {
+	case status != "" && !well(status):
+		s.Health, s.Detail = registry.Unhealthy, fmt.Sprintf(reported+" that it is %.40q.", status)
+	case p.Manifest.HealthCheck != nil:
+		return nil // what the core measures counts, not a well-meaning heartbeat
+	}
+	m.judge(ctx, id, s)
+	return nil
+}

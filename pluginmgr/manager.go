@@ -1,0 +1,215 @@
+// Package pluginmgr runs the lives of plugins: it lets them register, enables
+// and disables them, watches their health, and reaches them for the lanes.
+//
+// It refuses a manifest that breaks a rule, an id that belongs to another
+// registration, a dependency that is not there, and addresses outside the
+// plugins' networks. Who may ask for what is decided before it is called.
+package pluginmgr
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// Principals proves and issues the credentials of plugins.
+type Principals interface {
+	// Issue returns a token and a refresh secret for a registered plugin.
+	Issue(ctx context.Context, id string) (Credentials, error)
+	// RedeemRegistration uses a registration token for the id, or returns an Unauthenticated fault.
+	RedeemRegistration(ctx context.Context, token, id string) error
+	// ProveRefresh uses up a refresh secret of the id, or returns an Unauthenticated fault.
+	ProveRefresh(ctx context.Context, secret, id string) error
+	// Revoke ends every credential of the plugin.
+	Revoke(ctx context.Context, id string) error
+	// CallToken signs a request of the core to a plugin.
+	CallToken(audience, caller, user, trace, method, path string) (string, error)
+}
+
+// Credentials are what a plugin identifies itself with.
+type Credentials struct {
+	Token        string
+	ExpiresIn    time.Duration
+	RefreshToken string
+}
+
+// Configuration tells whether a plugin's required settings are there.
+type Configuration interface {
+	// MissingRequired returns the required settings of the plugin that have no value.
+	MissingRequired(ctx context.Context, id string, m *manifest.Manifest) ([]string, error)
+}
+
+// Policy is how an installation treats plugins. It may change while running.
+type Policy struct {
+	Registration string // token, approval or open
+	AutoEnable   bool   // enable what registers, as far as its dependencies allow
+	EgressAuto   bool   // approve declared domains when enabling; development only
+	EgressPorts  []int32
+	Addresses    map[string]string // plugin id → base URL, before anything a manifest says
+	Networks     []netip.Prefix    // where plugins may be reached
+}
+
+// Timing is when health is checked. Zero values take the defaults.
+type Timing struct {
+	Interval  time.Duration // default 30 s
+	Timeout   time.Duration // default 5 s
+	Threshold int           // failures until unhealthy; default 3
+	Heartbeat time.Duration // silence that counts as a failure; default 90 s
+	Drain     time.Duration // how long a disabled plugin's calls may finish; default 10 s
+	Keep      time.Duration // how long health samples are kept; default 7 days
+}
+
+func (t Timing) withDefaults() Timing {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&t.Interval, 30*time.Second)
+	set(&t.Timeout, 5*time.Second)
+	set(&t.Heartbeat, 90*time.Second)
+	set(&t.Drain, 10*time.Second)
+	set(&t.Keep, 7*24*time.Hour)
+	if t.Threshold <= 0 {
+		t.Threshold = 3
+	}
+	return t
+}
+
+// Config is what a Manager needs.
+type Config struct {
+	Pool       *pgxpool.Pool
+	Registry   *registry.Registry
+	Principals Principals
+	Settings   Configuration
+	Runtimes   map[string]Runtime // by manifest runtime kind; external must be there
+	Policy     func() Policy
+	Timing     Timing
+	Replica    string // this replica's name, under which it holds leases
+	Log        *slog.Logger
+}
+
+// Manager runs the lives of plugins. Safe for concurrent use.
+type Manager struct {
+	Config
+	calls  inFlight
+	knocks *knocks
+}
+
+// New returns a Manager.
+func New(c Config) *Manager {
+	c.Timing = c.Timing.withDefaults()
+	return &Manager{Config: c, calls: inFlight{n: map[string]int{}}, knocks: newKnocks()}
+}
+
+// Call delivers one request to a plugin by its runtime. It is what lanes carry by.
+func (m *Manager) Call(ctx context.Context, p *registry.Plugin, r *http.Request) (*http.Response, error) {
+	rt, err := m.runtime(p)
+	if err != nil {
+		return nil, err
+	}
+	address, err := m.address(p)
+	if err != nil {
+		return nil, err
+	}
+	leave := m.calls.enter(p.ID)
+	answer, err := rt.Call(ctx, p, address, r)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	answer.Body = &leaving{ReadCloser: answer.Body, leave: leave}
+	return answer, nil
+}
+
+func (m *Manager) runtime(p *registry.Plugin) (Runtime, error) {
+	kind := p.Manifest.Runtime.Kind
+	if kind == "" {
+		kind = manifest.External
+	}
+	rt, ok := m.Runtimes[kind]
+	if !ok {
+		return nil, fault.New(fault.Unavailable, "runtime.unavailable", "This installation has no runtime of kind %q.", kind)
+	}
+	return rt, nil
+}
+
+// hook sends the core's own request to a path of the plugin, signed.
+func (m *Manager) hook(ctx context.Context, p *registry.Plugin, method, path string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.ID+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	token, err := m.Principals.CallToken(p.ID, "core", "", actor.Trace(ctx), method, r.URL.EscapedPath())
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("X-Vivified-Caller", "core")
+	return m.Call(ctx, p, r)
+}
+
+// inFlight counts the requests that plugins are answering.
+type inFlight struct {
+	mu sync.Mutex
+	n  map[string]int
+	ch map[string]chan struct{} // closed when a plugin has none left
+}
+
+func (f *inFlight) enter(id string) (leave func()) {
+	f.mu.Lock()
+	f.n[id]++
+	f.mu.Unlock()
+	return sync.OnceFunc(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.n[id]--; f.n[id] > 0 {
+			return
+		}
+		delete(f.n, id)
+		if ch, ok := f.ch[id]; ok {
+			close(ch)
+			delete(f.ch, id)
+		}
+	})
+}
+
+// empty returns a channel that is closed once no request of the plugin is in flight.
+func (f *inFlight) empty(id string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n[id] == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if f.ch == nil {
+		f.ch = map[string]chan struct{}{}
+	}
+	if f.ch[id] == nil {
+		f.ch[id] = make(chan struct{})
+	}
+	return f.ch[id]
+}
+
+// leaving ends a call's count when its answer has been read.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (l *leaving) Close() error {
+	defer l.leave()
+	return l.ReadCloser.Close()
+}

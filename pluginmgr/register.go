@@ -1,0 +1,170 @@
+package pluginmgr
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/db"
+)
+
+// Registration is what a plugin that knocks brings along.
+type Registration struct {
+	Manifest          []byte
+	Format            manifest.Format
+	RegistrationToken string
+	RefreshToken      string
+}
+
+// Registered is the answer to a plugin that may come in.
+type Registered struct {
+	PluginID         string
+	Credentials      Credentials
+	HealthMonitoring bool
+	Returned         bool // it was known already
+}
+
+// Register lets a plugin in, or back in. Registering never activates, except
+// where the policy enables automatically. Errors are faults: Invalid for the
+// manifest, Unauthenticated for its proof, Conflict for an id of another
+// registration, Denied while quarantined, TooMany.
+func (m *Manager) Register(ctx context.Context, r Registration) (Registered, error) {
+	peer := actor.Address(ctx)
+	if err := m.knocks.allow(peer); err != nil {
+		return Registered{}, err
+	}
+	o := m.Registry.ReadOptions()
+	o.Format = r.Format
+	mf, findings := manifest.Read(r.Manifest, o)
+	if err := findings.Err(); err != nil {
+		return Registered{}, m.refused(ctx, mf.ID, err)
+	}
+	ctx = actor.With(ctx, actor.Actor{Kind: actor.Plugin, ID: mf.ID, Name: mf.Name, Tenant: actor.DefaultTenant})
+	known, returning := m.Registry.Snapshot().Plugin(mf.ID)
+	var err error
+	if returning {
+		err = m.readmit(ctx, known, &mf, r, peer)
+	} else {
+		err = m.admit(ctx, &mf, r, peer)
+	}
+	if err != nil {
+		return Registered{}, m.refused(ctx, mf.ID, err)
+	}
+	credentials, err := m.Principals.Issue(ctx, mf.ID)
+	if err != nil {
+		return Registered{}, err
+	}
+	if m.Policy().AutoEnable {
+		m.tryEnable(ctx, mf.ID)
+	}
+	return Registered{PluginID: mf.ID, Credentials: credentials, HealthMonitoring: mf.HealthCheck != nil, Returned: returning}, nil
+}
+
+// admit takes in a plugin nobody knew.
+func (m *Manager) admit(ctx context.Context, mf *manifest.Manifest, r Registration, peer string) error {
+	address, err := m.addressOf(mf, peer)
+	if err != nil {
+		return err
+	}
+	if m.Policy().Registration == "token" {
+		if r.RegistrationToken == "" {
+			return fault.New(fault.Unauthenticated, "registration.token", "Registering needs a token in X-Registration-Token; an administrator makes one.")
+		}
+		if err := m.Principals.RedeemRegistration(ctx, r.RegistrationToken, mf.ID); err != nil {
+			return err
+		}
+	}
+	return m.Registry.Add(ctx, mf, address, peer)
+}
+
+// readmit takes back a plugin that proves to be the one known by its id.
+func (m *Manager) readmit(ctx context.Context, known *registry.Plugin, mf *manifest.Manifest, r Registration, peer string) error {
+	if known.State == policy.Quarantined {
+		return fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", known.ID)
+	}
+	switch {
+	case r.RefreshToken != "":
+		if err := m.Principals.ProveRefresh(ctx, r.RefreshToken, known.ID); err != nil {
+			return err
+		}
+	case r.RegistrationToken != "":
+		if err := m.Principals.RedeemRegistration(ctx, r.RegistrationToken, known.ID); err != nil {
+			return err
+		}
+	case m.Policy().Registration == "open" && isLoopback(peer):
+	default:
+		return fault.New(fault.Conflict, "plugin.duplicate", "The id %q belongs to another registration; if it is yours, send its refresh or registration token.", known.ID)
+	}
+	address, err := m.addressOf(mf, peer)
+	if err != nil {
+		return err
+	}
+	return m.Registry.Return(ctx, mf, address, peer, Wider(known.Manifest, mf))
+}
+
+func isLoopback(peer string) bool {
+	ip, err := netip.ParseAddr(peer)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// refused records that a plugin was not let in, and returns why.
+func (m *Manager) refused(ctx context.Context, id string, err error) error {
+	f := fault.Of(err)
+	if f.Kind == fault.Unavailable || f.Kind == fault.Internal {
+		return err
+	}
+	detail := map[string]any{"sentence": f.Sentence}
+	if len(f.Violations) > 0 {
+		rules := make([]string, 0, len(f.Violations))
+		for _, v := range f.Violations {
+			rules = append(rules, v.Rule)
+		}
+		detail["rules"] = rules
+	}
+	if len(id) > 128 {
+		id = id[:128]
+	}
+	rec := db.InTx(ctx, m.Pool, func(q *db.Queries) error {
+		return audit.Append(ctx, q, audit.Entry{Action: "plugin.register", Object: id, Outcome: audit.Deny, Rule: f.Code, Detail: detail})
+	})
+	if rec != nil {
+		return fault.New(fault.Unavailable, "audit.unavailable", "The refusal cannot be recorded now; try again shortly.").Because(rec)
+	}
+	return err
+}
+
+// knocks bounds how often one address may try to register, since anyone may.
+type knocks struct {
+	mu sync.Mutex
+	by map[string]*rate.Limiter
+}
+
+func newKnocks() *knocks { return &knocks{by: map[string]*rate.Limiter{}} }
+
+func (k *knocks) allow(peer string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l, ok := k.by[peer]
+	if !ok {
+		if len(k.by) >= 4096 {
+			clear(k.by)
+		}
+		l = rate.NewLimiter(10, 200)
+		k.by[peer] = l
+	}
+	if l.Allow() {
+		return nil
+	}
+	f := fault.New(fault.TooMany, "registration.rate", "Too many registrations from this address; wait a moment.")
+	f.RetryAfter = time.Second
+	return f
+}
