@@ -1171,30 +1171,46 @@ func (q *Queries) UserAdmins(ctx context.Context, tenantID string) (int64, error
 	return count, err
 }
 
-const userByEmail = `-- name: UserByEmail :one
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users WHERE tenant_id = $1 AND lower(email) = lower($2::text) AND status <> 'deleted'
+const userByAccount = `-- name: UserByAccount :many
+SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users
+WHERE tenant_id = $1 AND status <> 'deleted'
+    AND (lower(email) = lower($2::text) OR (strpos($2, '@') = 0 AND lower(name) = lower($2)))
+LIMIT 2
 `
 
-// UserByEmail returns the person who signs in by this address.
-func (q *Queries) UserByEmail(ctx context.Context, tenantID string, email string) (User, error) {
-	row := q.db.QueryRow(ctx, userByEmail, tenantID, email)
-	var i User
-	err := row.Scan(
-		&i.ID,
-		&i.TenantID,
-		&i.Email,
-		&i.Name,
-		&i.Source,
-		&i.Issuer,
-		&i.Subject,
-		&i.PasswordHash,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.LastLoginAt,
-		&i.PasswordSetAt,
-	)
-	return i, err
+// UserByAccount returns who may be meant by an e-mail address or, without an @, by a name; two rows say that it is unclear.
+func (q *Queries) UserByAccount(ctx context.Context, tenantID string, account string) ([]User, error) {
+	rows, err := q.db.Query(ctx, userByAccount, tenantID, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.TenantID,
+			&i.Email,
+			&i.Name,
+			&i.Source,
+			&i.Issuer,
+			&i.Subject,
+			&i.PasswordHash,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastLoginAt,
+			&i.PasswordSetAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const userChangesLock = `-- name: UserChangesLock :exec
@@ -1236,11 +1252,11 @@ func (q *Queries) UserGet(ctx context.Context, tenantID string, iD uuid.UUID) (U
 const userGrants = `-- name: UserGrants :many
 SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, roles.traits, ''::text AS reason, r.granted_by, r.granted_at, r.expires_at
 FROM user_roles r JOIN roles ON roles.name = r.role
-WHERE r.user_id = ANY ($1::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > $2)
+WHERE r.user_id = ANY ($1::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > $2::timestamptz)
 UNION ALL
 SELECT t.user_id, 'direct'::text, t.trait, ''::text, ARRAY[t.trait], t.reason, t.granted_by, t.granted_at, t.expires_at
 FROM user_traits t
-WHERE t.user_id = ANY ($1::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > $2)
+WHERE t.user_id = ANY ($1::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > $2::timestamptz)
 ORDER BY kind DESC, name
 `
 
@@ -1257,7 +1273,7 @@ type UserGrantsRow struct {
 }
 
 // UserGrants returns what people were given and still have: every role with its traits, and every direct trait.
-func (q *Queries) UserGrants(ctx context.Context, users []uuid.UUID, at *time.Time) ([]UserGrantsRow, error) {
+func (q *Queries) UserGrants(ctx context.Context, users []uuid.UUID, at time.Time) ([]UserGrantsRow, error) {
 	rows, err := q.db.Query(ctx, userGrants, users, at)
 	if err != nil {
 		return nil, err
@@ -1341,7 +1357,7 @@ WHERE tenant_id = $1
     AND (lower(name), id) > ($2::text, $3::uuid)
     AND ($4::text = '' OR name ILIKE $4 OR email ILIKE $4)
     AND (CASE WHEN $5::text = '' THEN status <> 'deleted' ELSE status = $5 END)
-    AND ($6::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = $6 AND (r.expires_at IS NULL OR r.expires_at > $7)))
+    AND ($6::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = $6 AND (r.expires_at IS NULL OR r.expires_at > $7::timestamptz)))
 ORDER BY lower(name), id LIMIT $8
 `
 
@@ -1352,7 +1368,7 @@ type UserListParams struct {
 	LikePattern string
 	Status      string
 	Role        string
-	At          *time.Time
+	At          time.Time
 	Most        int32
 }
 

@@ -26,9 +26,12 @@ SELECT * FROM users WHERE tenant_id = @tenant_id AND id = @id;
 -- name: UserLock :one
 SELECT * FROM users WHERE tenant_id = @tenant_id AND id = @id FOR UPDATE;
 
--- UserByEmail returns the person who signs in by this address.
--- name: UserByEmail :one
-SELECT * FROM users WHERE tenant_id = @tenant_id AND lower(email) = lower(@email::text) AND status <> 'deleted';
+-- UserByAccount returns who may be meant by an e-mail address or, without an @, by a name; two rows say that it is unclear.
+-- name: UserByAccount :many
+SELECT * FROM users
+WHERE tenant_id = @tenant_id AND status <> 'deleted'
+    AND (lower(email) = lower(@account::text) OR (strpos(@account, '@') = 0 AND lower(name) = lower(@account)))
+LIMIT 2;
 
 -- UserList returns a page of people by name. like is a pattern for name or address, empty for all.
 -- name: UserList :many
@@ -37,7 +40,7 @@ WHERE tenant_id = @tenant_id
     AND (lower(name), id) > (@after_name::text, @after_id::uuid)
     AND (@like_pattern::text = '' OR name ILIKE @like_pattern OR email ILIKE @like_pattern)
     AND (CASE WHEN @status::text = '' THEN status <> 'deleted' ELSE status = @status END)
-    AND (@role::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = @role AND (r.expires_at IS NULL OR r.expires_at > @at)))
+    AND (@role::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = @role AND (r.expires_at IS NULL OR r.expires_at > @at::timestamptz)))
 ORDER BY lower(name), id LIMIT @most;
 
 -- UserSetName renames a person.
@@ -64,11 +67,11 @@ UPDATE users SET last_login_at = @at::timestamptz WHERE id = @id;
 -- name: UserGrants :many
 SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, roles.traits, ''::text AS reason, r.granted_by, r.granted_at, r.expires_at
 FROM user_roles r JOIN roles ON roles.name = r.role
-WHERE r.user_id = ANY (@users::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > @at)
+WHERE r.user_id = ANY (@users::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > @at::timestamptz)
 UNION ALL
 SELECT t.user_id, 'direct'::text, t.trait, ''::text, ARRAY[t.trait], t.reason, t.granted_by, t.granted_at, t.expires_at
 FROM user_traits t
-WHERE t.user_id = ANY (@users::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > @at)
+WHERE t.user_id = ANY (@users::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > @at::timestamptz)
 ORDER BY kind DESC, name;
 
 -- UserAdmins counts the active people who hold admin without an end.

@@ -1,0 +1,201 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/policy"
+)
+
+// Credentials is all a request presents to prove who sends it.
+type Credentials struct {
+	Cookies       []string // values of the session cookie
+	Authorization []string // lines of the header Authorization
+	APIKey        []string // lines of the header X-API-Key
+
+	// Passive says that nobody's hand made the request: a page keeping itself
+	// current. It does not keep a session from ending by its pause.
+	Passive bool
+}
+
+// Credentials returns what a request presents.
+func (s *Service) Credentials(r *http.Request) Credentials {
+	c := Credentials{Authorization: r.Header.Values("Authorization"), APIKey: r.Header.Values("X-Api-Key")}
+	for _, cookie := range r.CookiesNamed(s.CookieName()) {
+		c.Cookies = append(c.Cookies, cookie.Value)
+	}
+	return c
+}
+
+// proof is a credential taken to be of one kind by where and how it was presented.
+type proof struct{ kind, text string }
+
+// proofs returns what is presented. One text presented twice is one credential; a
+// line that can be none has an empty kind.
+func (c Credentials) proofs() []proof {
+	var all []proof
+	add := func(p proof) {
+		for _, have := range all {
+			if have == p {
+				return
+			}
+		}
+		all = append(all, p)
+	}
+	for _, line := range c.Authorization {
+		scheme, text, _ := strings.Cut(line, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			text = ""
+		}
+		add(proof{kindOf(text), text})
+	}
+	for _, line := range c.APIKey {
+		p := proof{kindOf(line), line}
+		if p.kind != CredentialAPIKey {
+			p.kind = ""
+		}
+		add(p)
+	}
+	for _, value := range c.Cookies {
+		p := proof{kindOf(value), value}
+		if p.kind != CredentialSession {
+			p.kind = ""
+		}
+		add(p)
+	}
+	return all
+}
+
+// kindOf tells by its form what a text may prove.
+func kindOf(text string) string {
+	switch {
+	case isSecret(sessionPrefix, text):
+		return CredentialSession
+	case isSecret(apiKeyPrefix, text):
+		return CredentialAPIKey
+	case strings.Count(text, ".") == 2:
+		return CredentialPlugin
+	}
+	return ""
+}
+
+// Authenticate returns who sends a request: an anonymous actor when it presents
+// nothing. Every credential presented must be good and all must prove the same
+// party, else it is an Unauthenticated fault that does not say which or why; the
+// audit has the reason. Of two the rights are those that both carry. It returns an
+// Unavailable fault while credentials cannot be looked up, or a refusal recorded.
+//
+// A plugin's actor carries no traits: what a plugin may is asked of the registry
+// at every decision.
+func (s *Service) Authenticate(ctx context.Context, c Credentials) (actor.Actor, error) {
+	proofs := c.proofs()
+	if len(proofs) == 0 {
+		return actor.Actor{Kind: actor.Anonymous, Tenant: actor.DefaultTenant}, nil
+	}
+	var who actor.Actor
+	for i, p := range proofs {
+		one, err := s.prove(ctx, p, c.Passive)
+		if err != nil {
+			return actor.Actor{}, s.deny(ctx, err)
+		}
+		if i == 0 {
+			who = one
+			continue
+		}
+		if one.Kind != who.Kind || one.ID != who.ID {
+			return actor.Actor{}, s.deny(ctx, refused(&denial{Credential: p.kind, Reason: "two credentials of two parties"}))
+		}
+		who.Traits = who.Traits.Missing(who.Traits.Missing(one.Traits))
+	}
+	return who, nil
+}
+
+func (s *Service) prove(ctx context.Context, p proof, passive bool) (actor.Actor, error) {
+	switch p.kind {
+	case CredentialPlugin:
+		c, err := s.verifyPluginToken(ctx, p.text)
+		if err != nil {
+			return actor.Actor{}, err
+		}
+		return pluginActor(c.Plugin, actor.Credential{Kind: CredentialPlugin, ID: c.ID}), nil
+	case CredentialSession, CredentialAPIKey:
+		who, reason, err := s.person(ctx, p.kind, p.text, passive)
+		if err != nil {
+			return actor.Actor{}, unavailable(err)
+		}
+		if reason != "" {
+			d := &denial{Credential: p.kind, Reason: reason}
+			if who != nil {
+				d.User, d.CredentialID = who.user.ID.String(), who.credential.ID
+			}
+			return actor.Actor{}, refused(d)
+		}
+		return who.actor(), nil
+	}
+	return actor.Actor{}, refused(&denial{Reason: "no form of ours"})
+}
+
+// PluginAtSocket returns a plugin as the actor it is by the socket it called
+// through, or an Unauthenticated fault as its token would be.
+func (s *Service) PluginAtSocket(ctx context.Context, plugin string) (actor.Actor, error) {
+	d := &denial{Credential: CredentialSocket, Plugin: plugin}
+	switch state, _, ok := s.Plugins.PluginStanding(plugin); {
+	case !ok:
+		d.Reason = "plugin not registered"
+		return actor.Actor{}, s.deny(ctx, refused(d))
+	case state == policy.Disabled, state == policy.Quarantined:
+		d.Reason = "plugin " + string(state)
+		return actor.Actor{}, s.deny(ctx, standsBack(state).Because(d))
+	}
+	return pluginActor(plugin, actor.Credential{Kind: CredentialSocket, ID: plugin}), nil
+}
+
+func pluginActor(id string, c actor.Credential) actor.Actor {
+	return actor.Actor{Kind: actor.Plugin, ID: id, Name: id, Tenant: actor.DefaultTenant, Credential: c}
+}
+
+// denial is why a credential was refused: for the audit and the log, never for
+// whoever presented it. Identifiers that were merely claimed stand as digests.
+type denial struct {
+	Credential   string `json:"credential,omitempty"` // kind; "" when it was of none
+	Reason       string `json:"reason"`
+	Plugin       string `json:"plugin,omitempty"` // proved, though not let in
+	User         string `json:"user,omitempty"`   // proved, though not let in
+	CredentialID string `json:"credential_id,omitempty"`
+	KeyID        string `json:"kid_sha256,omitempty"`
+	TokenID      string `json:"jti_sha256,omitempty"`
+}
+
+func (d *denial) Error() string { return d.Credential + " refused: " + d.Reason }
+
+// refused is the one answer to a credential that is not good, whatever is wrong.
+func refused(d *denial) *fault.Fault {
+	return fault.New(fault.Unauthenticated, "auth.invalid", "This credential is not valid; sign in again or fetch a new token.").Because(d)
+}
+
+// standsBack is the answer to a plugin whose state lets it do nothing.
+func standsBack(state policy.State) *fault.Fault {
+	if state == policy.Disabled {
+		return fault.New(fault.Unauthenticated, "plugin.disabled", "This plugin is disabled; its token works again once it is enabled.")
+	}
+	return fault.New(fault.Unauthenticated, "plugin.quarantined", "This plugin is quarantined; its operator has to release it.")
+}
+
+// deny records a refused credential before it is answered, and returns err. While
+// that cannot be recorded the answer is that of the recorder.
+func (s *Service) deny(ctx context.Context, err error) error {
+	d, ok := errors.AsType[*denial](err)
+	if !ok {
+		return err
+	}
+	e := audit.Entry{Plugin: d.Plugin, Action: "auth.denied", Object: d.Credential, Outcome: audit.Deny, Rule: fault.Of(err).Code, Detail: d}
+	if err := s.Record.Decide(ctx, e); err != nil {
+		return err
+	}
+	return err
+}

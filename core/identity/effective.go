@@ -1,0 +1,93 @@
+package identity
+
+import (
+	"time"
+
+	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/db"
+)
+
+// From says by what way a person has a trait.
+type From string
+
+// The ways.
+const (
+	FromRole  From = "role"    // a role carries it
+	Direct    From = "direct"  // it was given by itself
+	ImpliedBy From = "implied" // another trait brings it along
+)
+
+// Source is one reason why a person has a trait.
+type Source struct {
+	From      From
+	Name      string // the role, or the trait that implies it; "" when direct
+	Label     string // Name for people
+	Reason    string // given with a direct trait
+	GrantedBy string // id of who gave it
+	GrantedAt time.Time
+	Expires   *time.Time // nil: no end
+}
+
+// Held is a trait a person has now, with every reason for it.
+type Held struct {
+	Trait   trait.Trait
+	From    []Source   // at least one
+	Expires *time.Time // when the last reason ends; nil: no end
+}
+
+// holdings is the one place where effective traits are computed: what roles and
+// direct grants give, and all that those imply. Names the registry does not know
+// and traits that are not for people give nothing. The result is sorted by trait.
+func holdings(registry *trait.Registry, grants []db.UserGrantsRow) []Held {
+	sources := make([][]Source, registry.Len())
+	for _, g := range grants {
+		for _, name := range g.Traits {
+			t, _, ok := registry.Lookup(name)
+			if !ok || !t.Assignable.Has(trait.ToUser) {
+				continue
+			}
+			given := Source{From: From(g.Kind), Reason: g.Reason, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt}
+			if given.From == FromRole {
+				given.Name, given.Label = g.Name, g.Label
+			}
+			sources[t.ID] = append(sources[t.ID], given)
+			implied := given
+			implied.From, implied.Name, implied.Label, implied.Reason = ImpliedBy, t.Name, t.Label, ""
+			for _, id := range registry.Effective(trait.SetOf(t.ID)).Without(t.ID).IDs() {
+				if registry.Get(id).Assignable.Has(trait.ToUser) {
+					sources[id] = append(sources[id], implied)
+				}
+			}
+		}
+	}
+	var held []Held
+	for id, from := range sources {
+		if len(from) > 0 {
+			held = append(held, Held{Trait: registry.Get(trait.ID(id)), From: from, Expires: lastEnd(from)})
+		}
+	}
+	return held
+}
+
+// lastEnd returns when the last of the sources ends; nil when one never does.
+func lastEnd(from []Source) *time.Time {
+	last := from[0].Expires
+	for _, s := range from {
+		if s.Expires == nil {
+			return nil
+		}
+		if s.Expires.After(*last) {
+			last = s.Expires
+		}
+	}
+	return last
+}
+
+// setOf returns the traits that are held.
+func setOf(held []Held) trait.Set {
+	var s trait.Set
+	for _, h := range held {
+		s = s.With(h.Trait.ID)
+	}
+	return s
+}
