@@ -94,6 +94,40 @@ func (q *Queries) AuditChainOpen(ctx context.Context, chain string) error {
 	return err
 }
 
+const auditChains = `-- name: AuditChains :many
+WITH RECURSIVE names (chain) AS (
+    (SELECT a.chain FROM audit_log a ORDER BY a.chain LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.chain FROM audit_log a WHERE a.chain > names.chain ORDER BY a.chain LIMIT 1)
+    FROM names WHERE names.chain IS NOT NULL
+)
+SELECT names.chain::text AS chain FROM names WHERE names.chain IS NOT NULL
+UNION
+SELECT h.chain FROM chain_heads h
+`
+
+// AuditChains returns the name of every chain that has rows or a kept head, by
+// hopping from name to name along the primary key.
+func (q *Queries) AuditChains(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, auditChains)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var chain string
+		if err := rows.Scan(&chain); err != nil {
+			return nil, err
+		}
+		items = append(items, chain)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const auditHashes = `-- name: AuditHashes :many
 SELECT hash FROM audit_log WHERE chain = $1 AND seq = $2
 `
@@ -257,6 +291,37 @@ func (q *Queries) AuditInsert(ctx context.Context, arg AuditInsertParams) error 
 		arg.Hash,
 	)
 	return err
+}
+
+const auditKeptHeads = `-- name: AuditKeptHeads :many
+SELECT chain, seq, hash FROM chain_heads WHERE seq > 0 ORDER BY chain
+`
+
+type AuditKeptHeadsRow struct {
+	Chain string
+	Seq   int64
+	Hash  []byte
+}
+
+// AuditKeptHeads returns the heads that are kept beside the rows.
+func (q *Queries) AuditKeptHeads(ctx context.Context) ([]AuditKeptHeadsRow, error) {
+	rows, err := q.db.Query(ctx, auditKeptHeads)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditKeptHeadsRow{}
+	for rows.Next() {
+		var i AuditKeptHeadsRow
+		if err := rows.Scan(&i.Chain, &i.Seq, &i.Hash); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const auditLockTimeout = `-- name: AuditLockTimeout :exec

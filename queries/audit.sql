@@ -51,3 +51,20 @@ ORDER BY h.chain;
 SELECT u.id::text AS id FROM users u WHERE u.tenant_id = @tenant_id AND (lower(u.email) = lower(@name::text) OR lower(u.name) = lower(@name::text))
 UNION
 SELECT p.id FROM plugins p WHERE lower(p.name) = lower(@name::text);
+
+-- AuditChains returns the name of every chain that has rows or a kept head, by
+-- hopping from name to name along the primary key.
+-- name: AuditChains :many
+WITH RECURSIVE names (chain) AS (
+    (SELECT a.chain FROM audit_log a ORDER BY a.chain LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.chain FROM audit_log a WHERE a.chain > names.chain ORDER BY a.chain LIMIT 1)
+    FROM names WHERE names.chain IS NOT NULL
+)
+SELECT names.chain::text AS chain FROM names WHERE names.chain IS NOT NULL
+UNION
+SELECT h.chain FROM chain_heads h;
+
+-- AuditKeptHeads returns the heads that are kept beside the rows.
+-- name: AuditKeptHeads :many
+SELECT chain, seq, hash FROM chain_heads WHERE seq > 0 ORDER BY chain;

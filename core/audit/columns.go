@@ -125,8 +125,3 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	}
 	return escapeUnprintable(b), nil
 }
-
-// UnmarshalJSON reads what MarshalJSON wrote, and refuses members it does not know.
-func (r *Record) UnmarshalJSON(data []byte) error {
-	return readRecord(data, r)
-}

@@ -1,0 +1,167 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+)
+
+// query builds the SELECT of every read that filters. It begins with the
+// tenant; nothing can take that condition away.
+type query struct {
+	args  []any
+	where []string
+	any   [][]string // groups of which one condition must hold; within a group they exclude each other
+}
+
+func newQuery(tenant string) *query {
+	q := &query{}
+	q.and("tenant_id = ?", tenant)
+	return q
+}
+
+// bind writes args in the place of the question marks of condition.
+func (q *query) bind(condition string, args ...any) string {
+	for _, a := range args {
+		q.args = append(q.args, a)
+		condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(q.args)), 1)
+	}
+	return condition
+}
+
+// and adds a condition.
+func (q *query) and(condition string, args ...any) {
+	q.where = append(q.where, q.bind(condition, args...))
+}
+
+// filter adds what f asks for. actors are the ids that f.Actor stands for.
+func (q *query) filter(f *Filter, actors []string) {
+	if !f.Since.IsZero() {
+		q.and("at >= ?", f.Since)
+	}
+	if !f.Until.IsZero() {
+		q.and("at < ?", f.Until)
+	}
+	if f.Actor != "" {
+		q.any = append(q.any, q.actor(actors))
+	}
+	if f.Plugin != "" {
+		q.any = append(q.any, q.plugin(f.Plugin))
+	}
+	q.name("action", f.Action)
+	q.name("object", f.Object)
+	if f.Outcome != "" {
+		q.and("outcome = ?", string(f.Outcome))
+	}
+	if f.Class != "" {
+		q.and("'" + f.Class + "' = ANY (classes)") // checked against the list; a constant, as in the partial indexes
+	}
+	if f.Rule != "" {
+		q.and("rule = ?", f.Rule)
+	}
+	if f.Trace != "" {
+		q.and("trace = ? AND trace <> ''", f.Trace)
+	}
+	if f.Address != "" {
+		q.and("address = ?", f.Address)
+	}
+}
+
+// name adds the condition of a name, or of its beginning followed by *.
+func (q *query) name(column, name string) {
+	prefix, open := strings.CutSuffix(name, "*")
+	switch {
+	case name == "" || open && prefix == "":
+	case open:
+		// In the collation "C" these are the names that begin with prefix.
+		q.and(column+" >= ? AND "+column+" < ?", prefix, prefix+"\U0010FFFF")
+	default:
+		q.and(column+" = ?", name)
+	}
+}
+
+func (q *query) actor(ids []string) []string {
+	if len(ids) == 1 {
+		return []string{
+			q.bind("actor_id = ?", ids[0]),
+			q.bind("on_behalf_id = ? AND on_behalf_id <> '' AND actor_id <> ?", ids[0], ids[0]),
+		}
+	}
+	return []string{
+		q.bind("actor_id = ANY (?)", ids),
+		q.bind("on_behalf_id = ANY (?) AND on_behalf_id <> '' AND actor_id <> ALL (?)", ids, ids),
+	}
+}
+
+func (q *query) plugin(id string) []string {
+	return []string{
+		q.bind("plugin_id = ? AND plugin_id <> ''", id),
+		q.bind("object_plugin = ? AND object_plugin <> '' AND plugin_id <> ?", id, id),
+		q.bind("receivers @> ARRAY[?] AND receivers IS NOT NULL AND object_plugin <> ? AND plugin_id <> ?", id, id, id),
+	}
+}
+
+// indexedWords is the expression of the index audit_log_words, word for word.
+const indexedWords = `audit_words(action || ' ' || object || ' ' || rule || ' ' || plugin_id || ' ' || actor_name || ' ' || on_behalf_name ||
+    CASE WHEN outcome = 'deny' OR chain = 'change' THEN ' ' || left(detail::text, 2000) ELSE '' END)`
+
+// text adds the search for words, within the rows that the index holds.
+func (q *query) text(text string) {
+	q.and("(outcome <> 'ok' OR chain = 'change') AND "+indexedWords+" @@ lower(?)::tsquery", tsquery(text))
+}
+
+// after adds that rows follow the cursor in the list newest first.
+func (q *query) after(c *cursor) {
+	if c != nil {
+		q.and("(at, id) < (?, ?)", c.at, c.id)
+	}
+}
+
+const newestFirst = "at DESC, id DESC"
+
+// page returns the SELECT of the newest limit rows. Each way of meeting the
+// alternatives is a scan of its own, along an index that has them in order; the
+// database merges them. One condition with "or" would be a scan of all.
+func (q *query) page(limit int) string {
+	var branches []string
+	for _, combination := range combine(q.any) {
+		where := append(append([]string{}, q.where...), combination...)
+		branches = append(branches, fmt.Sprintf("SELECT %s FROM audit_log WHERE %s ORDER BY %s LIMIT %d",
+			columns, strings.Join(where, " AND "), newestFirst, limit))
+	}
+	if len(branches) == 1 {
+		return branches[0]
+	}
+	return fmt.Sprintf("(%s) ORDER BY %s LIMIT %d", strings.Join(branches, ") UNION ALL ("), newestFirst, limit)
+}
+
+// combine returns every choice of one condition from each group.
+func combine(groups [][]string) [][]string {
+	all := [][]string{nil}
+	for _, group := range groups {
+		var next [][]string
+		for _, some := range all {
+			for _, condition := range group {
+				next = append(next, append(append([]string{}, some...), condition))
+			}
+		}
+		all = next
+	}
+	return all
+}
+
+// condition returns all conditions as one.
+func (q *query) condition() string {
+	where := append([]string{}, q.where...)
+	for _, group := range q.any {
+		where = append(where, "("+strings.Join(group, " OR ")+")")
+	}
+	return strings.Join(where, " AND ")
+}
+
+// found returns the SELECT of up to limit rows in no order, collected before
+// they are sorted: told of an order, the planner would walk the rows by time
+// and compute the words of each.
+func (q *query) found(limit int) string {
+	return fmt.Sprintf("WITH found AS MATERIALIZED (SELECT %s FROM audit_log WHERE %s LIMIT %d) SELECT %s FROM found ORDER BY %s",
+		columns, q.condition(), limit, columns, newestFirst)
+}
