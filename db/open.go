@@ -3,7 +3,6 @@ package db
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"runtime"
 	"strconv"
 	"time"
@@ -11,8 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/vivified/vivified/core/fault"
 )
 
 // Config says how to open a pool. Only URL has no default.
@@ -111,17 +108,4 @@ func utcTimes(conn *pgx.Conn) {
 	t := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
 	m.RegisterType(t)
 	m.RegisterType(&pgtype.Type{Name: "_timestamptz", OID: pgtype.TimestamptzArrayOID, Codec: &pgtype.ArrayCodec{ElementType: t}})
-}
-
-// badURL is the fault for a connection string that cannot be used. pgx leaves
-// the password out of its parse errors.
-func badURL(cause error) error {
-	return fault.New(fault.Invalid, "database.url", "The database address cannot be read: use postgres://user:password@host:5432/name.").Because(cause)
-}
-
-// unreachable is the fault for a server that does not answer.
-func unreachable(cause error) error {
-	f := fault.New(fault.Unavailable, "database.unavailable", "The database does not answer.").Because(fmt.Errorf("connect: %w", cause))
-	f.RetryAfter = 2 * time.Second
-	return f
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// invalidCatalogName is the SQLSTATE for a database that does not exist.
-const invalidCatalogName = "3D000"
-
 // stillInUse is what a new server says while sessions of a killed one are
 // still ending (lc_messages is C).
 const stillInUse = "pre-existing shared memory block"
@@ -75,7 +72,7 @@ func awaitAnswer(ctx context.Context, server *process, socket string) error {
 				return fmt.Errorf("make the database: %w", err)
 			}
 			continue
-		} else if ok && strings.HasPrefix(pg.Code, "28") { // invalid authorization: asking again will not help
+		} else if ok && strings.HasPrefix(pg.Code, classAuthorization) { // asking again will not help
 			return err
 		}
 		select {

@@ -17,13 +17,6 @@ const (
 	PurgeRole = "vivified_purge" // cannot sign in; the owner becomes it to delete expired audit rows
 )
 
-// SQLSTATE codes (PostgreSQL manual, appendix A).
-const (
-	insufficientPrivilege = "42501"
-	duplicateObject       = "42710"
-	uniqueViolation       = "23505"
-)
-
 // ensureRoles makes both roles, lets the app role sign in with password and
 // into schema public, and lets the owner become the purge role. What is right
 // already is not touched: roles belong to the whole server, and another
@@ -60,6 +53,9 @@ func ensureRoles(ctx context.Context, conn *pgx.Conn, appURL, password string) e
 	}
 	if _, err := conn.Exec(ctx, "ALTER ROLE "+AppRole+" LOGIN PASSWORD '"+verifier+"'"); err != nil {
 		return fmt.Errorf("set the password of %s: %w", AppRole, err)
+	}
+	if err := proveLogin(ctx, appURL); err != nil {
+		return fault.New(fault.Denied, "database.app_login", "The database does not let the role %s sign in by password; allow it in pg_hba.conf (scram-sha-256).", AppRole).Because(err)
 	}
 	return nil
 }

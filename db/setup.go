@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/fault"
 )
@@ -64,9 +63,6 @@ func Setup(ctx context.Context, ownerURL, appPassword string) (appURL string, er
 	}
 	if err := ensureAuditPartitions(ctx, conn, time.Now(), partitionsAhead); err != nil {
 		return "", ownerLacks(err, cc)
-	}
-	if err := proveLogin(ctx, appURL); err != nil {
-		return "", fault.New(fault.Denied, "database.app_login", "The database does not let the role %s sign in by password; allow it in pg_hba.conf (scram-sha-256).", AppRole).Because(err)
 	}
 	return appURL, nil
 }
@@ -135,17 +131,4 @@ func closeConn(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = conn.Close(ctx)
-}
-
-// ownerLacks turns "permission denied" into a Denied fault that says what the
-// owner needs; other errors pass.
-func ownerLacks(err error, cc *pgx.ConnConfig) error {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok || pg.Code != insufficientPrivilege {
-		return err
-	}
-	owner, database := pgx.Identifier{cc.User}.Sanitize(), pgx.Identifier{cc.Database}.Sanitize()
-	return fault.New(fault.Denied, "database.owner_rights",
-		"The database role %s lacks a right the core needs; as a superuser of the server run: ALTER DATABASE %s OWNER TO %s; ALTER ROLE %s CREATEROLE; and in that database: ALTER SCHEMA public OWNER TO %s;",
-		cc.User, database, owner, owner, owner).Because(err)
 }

@@ -30,10 +30,16 @@ type lease struct{ users *os.File }
 // three hundred files, which takes a disk ten times as long.
 const memory = "/dev/shm"
 
+// dirVariable names another directory for the shared cluster.
+const dirVariable = "VIVIFIED_DBTEST_DIR"
+
 // sharedDir is the directory of the one cluster of a user: in memory where
 // that has 2 GB or more (containers often give 64 MB), else among temporary
 // files. It asks for the size, not for what is free: all must choose alike.
 func sharedDir() string {
+	if dir := os.Getenv(dirVariable); dir != "" {
+		return dir
+	}
 	base := os.TempDir()
 	var st syscall.Statfs_t
 	if syscall.Statfs(memory, &st) == nil && st.Blocks*uint64(st.Bsize) >= 2<<30 {
