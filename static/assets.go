@@ -157,6 +157,7 @@ func (t *table) addSprite() error {
 	if err := t.add(sprite, b.Bytes()); err != nil {
 		return err
 	}
+	slices.Sort(t.iconNames)
 	for _, name := range t.iconNames {
 		t.icons[name] = t.byName[sprite].path + "#" + name
 	}

@@ -1,12 +1,6 @@
 package views
 
-import (
-	"slices"
-	"sync"
-
-	"github.com/vivified/vivified/core/trait"
-	"github.com/vivified/vivified/static"
-)
+import "github.com/vivified/vivified/core/trait"
 
 // Tone colours what also says itself in an icon and a word.
 type Tone string
@@ -148,19 +142,6 @@ func (c Class) word() string {
 		return w
 	}
 	return string(c)
-}
-
-// IconName names a Lucide icon of the sprite. A name from outside that is not
-// there, as in a manifest, is drawn as a plain box.
-type IconName string
-
-var knownIcons = sync.OnceValue(static.Icons)
-
-func (n IconName) href() string {
-	if _, known := slices.BinarySearch(knownIcons(), string(n)); !known {
-		n = "box"
-	}
-	return static.Icon(string(n))
 }
 
 // traitIcon returns the icon of a trait's row in the registry.

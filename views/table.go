@@ -7,6 +7,15 @@ import (
 	"slices"
 )
 
+// How many rows a list shows at once, so that a page stays below 60 KB of HTML
+// even with long names and every filter on.
+const (
+	PluginsPerPage = 20
+	EventsPerPage  = 30
+	AuditPerPage   = 30
+	UsersPerPage   = 30
+)
+
 // Column is the head of a table's column.
 type Column struct {
 	Label  string

@@ -1,0 +1,108 @@
+package views_test
+
+import (
+	"github.com/a-h/templ"
+
+	"github.com/vivified/vivified/views"
+)
+
+// toasts are drawn on one page, so that they are checked too.
+func withToasts(s views.Shell, o views.Overview) templ.Component {
+	s.Toasts = []views.Toast{
+		{Text: "Hello Greeter disabled", Undo: &views.Action{Href: views.PluginPath("hello-greeter", "enable"), Fields: []views.Hidden{{Name: "back", Value: views.PathOverview}}}},
+		{Tone: views.Warn, Text: "2 of 3 plugins were enabled"},
+	}
+	s.Apps = []views.NavItem{{Label: "Bed Board", Href: "/console/apps/bed-board/", Icon: "building"}}
+	s.ViewNote = &views.Banner{Tone: views.Info, Title: "You view as Hannah Weiss until 14:47.", Text: "Everything is recorded."}
+	return views.OverviewPage(s, o)
+}
+
+// samples are all pages, dialogs and live parts.
+func samples() []sample {
+	over := crumbs("Home", "", "Overview", "")
+	installed := crumbs("Plugins", "", "Installed", "")
+	greeterAt := crumbs("Plugins", "", "Installed", views.PathPlugins, "Hello Greeter", "")
+	auditAt := crumbs("Govern", "", "Audit", "")
+	people := crumbs("People", "", "Users", "")
+	problemOf := func(status int) func() views.Problem { return func() views.Problem { return problem(status) } }
+	return []sample{
+		alone("sign-in", views.PathSignIn, func() views.SignIn {
+			return views.SignIn{Org: "Northgate Regional", Email: "mara.lindqvist@northgate.example", Error: "E-mail or password not accepted.", Next: "/console/audit", Version: "0.1.0"}
+		}, views.SignInPage),
+		alone("sign-in-first", views.PathSignIn, func() views.SignIn { return views.SignIn{Notice: "You are signed out."} }, views.SignInPage),
+		alone("setup", views.PathSetup, setup, views.SetupPage),
+		alone("setup-done", views.PathSetup, func() views.Setup { return views.Setup{Done: true} }, views.SetupPage),
+		alone("invite", views.PathInvite, invite, views.InvitePage),
+		alone("invite-gone", views.PathInvite, func() views.Invite { return views.Invite{Gone: "It was used on 19 November 2026."} }, views.InvitePage),
+
+		in("overview", views.PathOverview, over, overview, views.OverviewPage, views.OverviewBody),
+		in("overview-first", views.PathOverview, over, func() views.Overview {
+			return views.Overview{Lanes: []views.LaneTile{{Lane: views.Canonical}, {Lane: views.Operator}, {Lane: views.Proxy}}, Proof: &views.Proof{Status: views.Unknown, Records: 3, Chains: 1, Head: now}}
+		}, views.OverviewPage, views.OverviewBody),
+		in("overview-toasts", views.PathOverview, over, overview, withToasts, views.OverviewBody),
+		alone("overview-live", views.PathLive, overview, views.OverviewLive),
+
+		in("plugins", views.PathPlugins, installed, plugins, views.PluginsPage, views.PluginsBody),
+		in("plugins-first", views.PathPlugins, installed, func() views.Plugins { return views.Plugins{} }, views.PluginsPage, views.PluginsBody),
+		in("plugins-none", views.PathPlugins, installed, func() views.Plugins { p := plugins(); p.Rows = nil; return p }, views.PluginsPage, views.PluginsBody),
+		in("plugin", views.PluginPath("hello-greeter"), greeterAt, pluginOverview, views.PluginOverviewPage, views.PluginOverviewBody),
+		in("plugin-new", views.PluginPath("new-comer"), greeterAt, func() views.PluginOverview {
+			return views.PluginOverview{Head: views.PluginHead{ID: "new-comer", Name: "New Comer", Version: "1.0.0", State: views.Registered, Tabs: views.PluginTabs("new-comer", "", 0), Actions: []views.Action{{Label: "Enable", Ask: true, Primary: true, Icon: "power", Href: views.PluginPath("new-comer", "enable")}}}}
+		}, views.PluginOverviewPage, views.PluginOverviewBody),
+		in("plugin-permissions", views.PluginPath("hello-greeter", "permissions"), greeterAt, permissions, views.PluginPermissionsPage, views.PluginPermissionsBody),
+		in("plugin-permissions-none", views.PluginPath("new-comer", "permissions"), greeterAt, func() views.PluginPermissions {
+			return views.PluginPermissions{Head: head("permissions")}
+		}, views.PluginPermissionsPage, views.PluginPermissionsBody),
+		in("plugin-activity", views.PluginPath("hello-greeter", "activity"), greeterAt, func() views.PluginActivity {
+			l := audit().List
+			l.Rows, l.Filter.Path = l.Rows[:8], views.PluginPath("hello-greeter", "activity")
+			return views.PluginActivity{Head: head("activity"), List: l}
+		}, views.PluginActivityPage, views.PluginActivityBody),
+		alone("ask", views.PluginPath("hello-greeter", "quarantine"), confirm, views.ConfirmDialog),
+		in("ask-page", views.PluginPath("hello-greeter", "quarantine"), greeterAt, confirm, views.ConfirmPage, views.ConfirmBody),
+
+		in("events", views.PathEvents, crumbs("Traffic", "", "Events", ""), events, views.EventsPage, views.EventsBody),
+		in("events-first", views.PathEvents, crumbs("Traffic", "", "Events", ""), func() views.Events {
+			return views.Events{Filter: views.EventFilter{}.Bar(nil, nil)}
+		}, views.EventsPage, views.EventsBody),
+		alone("events-live", views.PathTail, func() []views.EventRow { return eventRows(2) }, views.EventRows),
+		in("event", views.EventPath("01959f3c"), crumbs("Traffic", "", "Events", views.PathEvents, "greeting.requested", ""), event, views.EventPage, views.EventBody),
+
+		in("audit", views.PathAudit, auditAt, audit, views.AuditPage, views.AuditBody),
+		in("audit-broken", views.PathAudit, auditAt, verified, views.AuditPage, views.AuditBody),
+		in("record", views.RecordPath("change", 1048211), crumbs("Govern", "", "Audit", views.PathAudit, "Record 1,048,211", ""), func() views.AuditRecord { return record(auditRows(3)[2]) }, views.AuditRecordPage, views.AuditRecordBody),
+		in("decision", views.DecisionPath(decisionID), crumbs("Govern", "", "Audit", views.PathAudit, "Why denied", ""), decision, views.DecisionPage, views.DecisionBody),
+		in("decision-allowed", views.DecisionPath(decisionID), crumbs("Govern", "", "Decision", ""), func() views.Decision {
+			d := decision()
+			d.Allowed, d.Missing, d.Steps, d.Duties, d.Title = true, nil, d.Steps[:4], []string{"The fields name and phone were redacted."}, "Hello Greeter called get_profile"
+			return d
+		}, views.DecisionPage, views.DecisionBody),
+
+		in("users", views.PathUsers, people, users, views.UsersPage, views.UsersBody),
+		in("user", views.UserPath("u2"), crumbs("People", "", "Users", views.PathUsers, "Hannah Weiss", ""), user, views.UserPage, views.UserBody),
+		in("user-locked", views.UserPath("u2"), people, func() views.UserDetail {
+			u := user()
+			u.RolesWhy, u.Keys, u.Sessions, u.Traits, u.Moments = notYours, nil, nil, nil, nil
+			return u
+		}, views.UserPage, views.UserBody),
+		alone("invite-dialog", views.PathUserInvite, inviteForm, views.InviteDialog),
+		alone("invite-link", views.PathUserInvite, inviteLink, views.InviteDialog),
+		in("invite-page", views.PathUserInvite, people, inviteForm, views.InviteFormPage, views.InviteBody),
+
+		in("account", views.PathAccount, crumbs("Account", ""), account, views.AccountPage, views.AccountBody),
+		alone("key-dialog", views.PathKeys+"/new", keyForm, views.KeyDialog),
+		alone("key-made", views.PathKeys, func() views.KeyForm { return views.KeyForm{Key: "vv_3f9a77c1aa20"} }, views.KeyDialog),
+		in("key-page", views.PathKeys+"/new", crumbs("Account", ""), keyForm, views.KeyFormPage, views.KeyBody),
+
+		in("palette-page", views.PathPalette, crumbs("Search", ""), palette, views.PalettePage, views.PaletteBody),
+		alone("palette", views.PathPalette, palette, views.PaletteResults),
+		alone("palette-none", views.PathPalette, func() views.Palette { return views.Palette{} }, views.PaletteResults),
+
+		in("problem-403", "/console/x", crumbs("Not yours to see", ""), problemOf(403), views.ProblemPage, views.ProblemBody),
+		in("problem-404", "/console/x", crumbs("Not found", ""), problemOf(404), views.ProblemPage, views.ProblemBody),
+		in("problem-500", "/console/x", crumbs("Error", ""), problemOf(500), views.ProblemPage, views.ProblemBody),
+		alone("problem-alone", "/x", func() views.Problem { p := problem(401); p.SignedIn = false; return p }, views.ProblemAlone),
+		alone("problem-toast", "/x", problemOf(409), views.ProblemToast),
+		alone("toasts", "/x", func() []views.Toast { return []views.Toast{{Text: "Saved"}} }, views.Toasts),
+	}
+}

@@ -1,0 +1,124 @@
+package views_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vivified/vivified/views"
+)
+
+func steps() []views.Step {
+	return []views.Step{
+		{Rule: "core.active", Verdict: views.Pass, Text: "Hello Lurker and Hello Publisher are active and healthy."},
+		{Rule: "core.tenant", Verdict: views.Pass, Text: "Both belong to Northgate Regional."},
+		{Rule: "core.dangerous", Verdict: views.NotApplied, Text: "get_profile is not a dangerous operation."},
+		{Rule: "operator.grant", Verdict: views.Pass, Text: "The dependency was accepted by Mara Lindqvist on 2 November 2026."},
+		{Rule: "data.class", Verdict: views.Deny, Text: "PII needs handles_pii and audit_required of the caller.", Missing: []string{"handles_pii"}, Held: []string{"audit_required"}},
+		{Rule: "user.sensitive", Verdict: views.NotReached, Text: "Already denied."},
+	}
+}
+
+func auditRows(n int) []views.AuditRow {
+	var rows []views.AuditRow
+	for i := range n {
+		seq := int64(1048213 - i)
+		r := views.AuditRow{
+			Chain: "lane/core-1", Seq: seq, At: ago(time.Duration(i*i*37) * time.Second), Actor: greeter, Action: "operator.call",
+			Object: "Hello Publisher get_profile", Outcome: views.Allowed, Classes: []views.Class{"pii"},
+			Toggle: fmt.Sprintf("?open=lane~core-1.%d&outcome=deny&plugin=hello-greeter&range=7d", seq),
+		}
+		switch i % 5 {
+		case 1:
+			r.Actor, r.Outcome, r.Rule = lurker, views.Denied, "operator.grant"
+		case 2:
+			r.Actor, r.Action, r.Object, r.Outcome, r.Classes = views.Party{Kind: views.User, Name: "Mara Lindqvist", Note: "via API key"}, "plugin.enable", "Hello Greeter", views.Done, nil
+			r.Chain = "change"
+		case 3:
+			r.Actor, r.Action, r.Object, r.Outcome, r.Classes = core, "plugin.mark_unhealthy", "Fax Bridge", views.Done, nil
+		case 4:
+			r.Action, r.Object, r.Outcome, r.Classes = "event.deliver", "greeting.requested to 2 receivers", views.Failed, []views.Class{"phi", "pii"}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func record(r views.AuditRow) views.AuditRecord {
+	return views.AuditRecord{
+		AuditRow: r, Decision: decisionID, Trace: "7c1f09b2e4d84a557c1f09b2e4d84a55", Address: "10.20.4.118", Replica: "core-1",
+		Prev: "b81c04aa1fe92cc07722b81c04aa1fe92cc07722b81c04aa1fe92cc077226f2d", Hash: "2ea97f0011fe92cc07722b81c04aa1fe92cc07722b81c04aa1fe92cc0772d310", Intact: views.Intact,
+		Changes: []views.Change{{Name: "carrier.host", Before: "api.example.org", After: "api.example.org"}, {Name: "retry.max", Before: "3", After: "5"}, {Name: "carrier.api_key", Before: "hmac:7d02…91af", After: "hmac:c44e…03b8 (secret replaced)"}, {Name: "carrier.region", After: "eu", Added: true}, {Name: "carrier.legacy", Before: "true", Gone: true}},
+		Reasons: steps()[3:], Facts: []views.KV{{Label: "Sizes", Value: "412 B in, 1,208 B out"}, {Label: "Took", Value: "16 ms"}}, OnBehalf: "Hannah Weiss",
+		JSON: `{"seq":1048211,"action":"plugin.enable"}`,
+	}
+}
+
+func audit() views.Audit {
+	f := views.AuditFilter{Plugin: "hello-greeter", Outcome: "deny", Range: views.Range{Value: "7d"}}
+	rows := auditRows(views.AuditPerPage)
+	open := record(rows[2])
+	return views.Audit{
+		List:   views.AuditList{Filter: f.Bar(views.PathAudit, nil, []views.Option{{Value: "hello-greeter", Label: "Hello Greeter"}}), Rows: rows, Open: &open, Pager: views.Pager{Older: views.PathAudit + "?cursor=x", Note: "30 a page"}},
+		Chain:  views.Chain{Proof: *overview().Proof},
+		Verify: views.Action{Label: "Verify the chain", Icon: "shield-check", Primary: true, Href: views.PathVerify}, Export: true,
+	}
+}
+
+func verified() views.Audit {
+	a := audit()
+	a.List.Rows, a.List.Open = nil, nil
+	a.List.Filter = views.AuditFilter{Actor: "Tomás Ferreira", Range: views.Range{Value: "custom", From: "2026-11-01T00:00", To: "2026-11-02T00:00"}}.Bar(views.PathAudit, nil, nil)
+	a.Verify.Why = &views.Why{Text: "A verification runs already."}
+	a.Verified = &views.Verification{Status: views.Broken, Records: 1048213, Took: 930 * time.Millisecond, Chains: []views.ChainCheck{
+		{Chain: "change", Records: 412, Status: views.Intact},
+		{Chain: "lane/core-1", Records: 1047801, Status: views.Broken, Bad: 730112, Reason: "Its hash is not that of its content.", Href: views.RecordPath("lane/core-1", 730112)},
+	}}
+	return a
+}
+
+func decision() views.Decision {
+	return views.Decision{
+		ID: decisionID, Title: "Hello Lurker could not call get_profile", At: ago(8 * time.Minute), Who: lurker, Action: "operator.call", Object: "Hello Publisher, get_profile",
+		Lane: views.Operator, Classes: []views.Class{"pii"}, Trace: "7c1f09b2e4d84a557c1f09b2e4d84a55", Record: views.RecordPath("lane/core-1", 1048190), Seq: 1048190,
+		Steps: steps(), Note: "Deny wins",
+		Facts:   []views.KV{{Label: "Caller’s state", Value: "active, healthy"}, {Label: "Caller’s traits", Body: views.TraitChips([]string{"audit_required", "integration_plugin"})}, {Label: "Target’s state", Value: "active, healthy"}, {Label: "Method", Value: "GET", Mono: true}},
+		Missing: []views.MissingTrait{{Name: "handles_pii", Of: "Hello Lurker", Grantors: []views.Party{{Kind: views.User, Name: "Mara Lindqvist", Note: "plugin_manager"}, {Kind: views.User, Name: "Joel Whitaker", Note: "plugin_manager"}}}},
+	}
+}
+
+func eventRows(n int) []views.EventRow {
+	var rows []views.EventRow
+	for i := range n {
+		r := views.EventRow{ID: fmt.Sprintf("01959f3c-7a10-7e4c-9d21-%012d", i), At: ago(time.Duration(i*4) * time.Second), Type: "greeting.requested", Source: publisher, Classes: []views.Class{"pii"}, Counts: views.Deliveries{Delivered: 1, Redacted: 1}, Trace: "7c1f09b2e4d84a55"}
+		if i%3 == 1 {
+			r.Type, r.Source, r.Classes, r.Counts = "greeting.sent", greeter, []views.Class{"internal"}, views.Deliveries{Delivered: 2}
+		}
+		if i%7 == 6 {
+			r.Counts = views.Deliveries{Dropped: 1, Waiting: 1}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func events() views.Events {
+	f := views.EventFilter{Type: "greeting.requested"}
+	return views.Events{Rows: eventRows(views.EventsPerPage), Types: 4, Tail: f.Tail(), Filter: f.Bar([]views.Option{{Value: "greeting.requested", Label: "greeting.requested"}}, nil), Pager: views.Pager{Older: views.PathEvents + "?cursor=x"}}
+}
+
+func event() views.Event {
+	return views.Event{
+		EventRow: eventRows(1)[0], Decision: decisionID, JSON: `{"type":"greeting.requested"}`,
+		Envelope: []views.KV{
+			{Label: "Id", Value: "01959f3c-7a10-7e4c-9d21-000000000000", Mono: true, Copy: true}, {Label: "Type", Value: "greeting.requested", Mono: true}, {Label: "Source", Value: "hello-publisher, stamped by the core"},
+			{Label: "Time", Body: views.Zoned(now, views.Precise)}, {Label: "Trace", Value: "7c1f09b2e4d84a557c1f09b2e4d84a55", Mono: true, Copy: true}, {Label: "Schema", Value: ""},
+		},
+		Fields: []views.EventField{{Path: "user_id", Value: "4711"}, {Path: "name", Class: "pii", Redacted: true}, {Path: "language", Value: "en", Class: "public"}, {Path: "address.street", Class: "phi", Redacted: true}},
+		Hidden: &views.Why{Text: "2 fields are hidden from you.", Trait: "handles_pii", Grantors: []string{"Joel Whitaker"}},
+		Receipts: []views.Receipt{
+			{Receiver: greeter, Outcome: views.Delivered, At: now, Attempts: 1},
+			{Receiver: lurker, Outcome: views.Redacted, At: now, Attempts: 2, Fields: []string{"name", "address.street"}, Rule: "data.class", Reason: "Fields of class PII were taken out.", Missing: []string{"handles_pii"}, Decision: decisionID},
+			{Receiver: views.Party{Kind: views.Plugin, Name: "Archive"}, Outcome: views.Dropped, Rule: "core.active", Reason: "Archive is disabled.", Decision: decisionID},
+		},
+	}
+}
