@@ -87,3 +87,13 @@ func Address(ctx context.Context) string {
 	a, _ := ctx.Value(keyAddress{}).(string)
 	return a
 }
+
+// Traceparent returns the W3C header for a trace id, or "" for what is none. The
+// core is one hop and keeps no spans of its own: the span id is the second half
+// of the trace id.
+func Traceparent(trace string) string {
+	if len(trace) != 32 {
+		return ""
+	}
+	return "00-" + trace + "-" + trace[16:] + "-01"
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/trait"
@@ -54,6 +55,14 @@ type Plugin struct {
 // Party returns the plugin as the policy sees it.
 func (p *Plugin) Party() policy.Party {
 	return policy.Party{Kind: actor.Plugin, ID: p.ID, Name: p.Name, Tenant: p.Tenant, State: p.State, Traits: p.Traits}
+}
+
+// Level returns how much of the plugin's traffic is recorded.
+func (p *Plugin) Level() audit.Level {
+	if lv, ok := audit.ParseLevel(p.Manifest.Compliance.AuditLevel); ok {
+		return lv
+	}
+	return audit.Detailed
 }
 
 // Approval is an administrator's word on one domain of one plugin.

@@ -93,8 +93,8 @@ func (l *Lane) sign(ctx context.Context, target *registry.Plugin, c Call, out *h
 	}
 	out.Header.Set("Authorization", "Bearer "+token)
 	out.Header.Set("X-Vivified-Caller", caller)
-	if trace != "" {
-		out.Header.Set("traceparent", Traceparent(trace))
+	if parent := actor.Traceparent(trace); parent != "" {
+		out.Header.Set("traceparent", parent)
 	}
 	if user == "" {
 		return nil
@@ -193,15 +193,6 @@ func passes(name string) bool {
 		return false
 	}
 	return !strings.HasPrefix(name, "X-Vivified-") && !strings.HasPrefix(name, "Access-Control-")
-}
-
-// Traceparent returns the W3C header for a trace id. The span id is the second
-// half of the trace id: the core is one hop, and needs no span of its own here.
-func Traceparent(trace string) string {
-	if len(trace) != 32 {
-		return ""
-	}
-	return "00-" + trace + "-" + trace[16:] + "-01"
 }
 
 // tail counts an answer's body, ends it at the limit, and tells when it is over.

@@ -80,14 +80,14 @@ type Lane struct {
 	tokens  Tokens
 	log     *slog.Logger
 	limits  Limits
-	callers *Throttle
+	callers *gate.Throttle
 	routes  sync.Map // *manifest.Manifest → *routes
 }
 
 // New returns the lane.
 func New(c Config) *Lane {
 	limits := c.Limits.withDefaults()
-	return &Lane{plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, callers: NewThrottle(limits.Rate, limits.InFlight)}
+	return &Lane{plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, callers: gate.NewThrottle(limits.Rate, limits.InFlight)}
 }
 
 // Call is one request for an operation of a plugin.
@@ -136,7 +136,7 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	if ok {
 		match, r.Resource.Declared = l.resolve(target.Manifest, c)
 		l.facts(r, snap, target, match)
-		note.Level = max(level(target.Manifest), callerLevel(snap, who))
+		note.Level = max(target.Level(), callerLevel(snap, who))
 		note.Object = c.Target + "/" + match.label(c)
 	}
 	note.Context = map[string]any{"method": c.Method, "path": c.Path.String()}
@@ -198,17 +198,9 @@ func (l *Lane) facts(r *policy.Request, snap *registry.Snapshot, target *registr
 	}
 }
 
-func level(m *manifest.Manifest) audit.Level {
-	lv, ok := audit.ParseLevel(m.Compliance.AuditLevel)
-	if !ok {
-		return audit.Detailed
-	}
-	return lv
-}
-
 func callerLevel(snap *registry.Snapshot, who actor.Actor) audit.Level {
 	if p, ok := snap.Plugin(who.ID); ok && who.Kind == actor.Plugin {
-		return level(p.Manifest)
+		return p.Level()
 	}
 	return audit.Basic
 }

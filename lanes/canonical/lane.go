@@ -1,0 +1,183 @@
+package canonical
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/canon"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/gate"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// Caller delivers one request to a running plugin, whatever it runs in. The
+// request's URL carries path and query only. The answer's body is the caller's to close.
+type Caller interface {
+	Call(ctx context.Context, to *registry.Plugin, r *http.Request) (*http.Response, error)
+}
+
+// Tokens signs what the core says to plugins.
+type Tokens interface {
+	CallToken(audience, caller, user, trace, method, path string) (string, error)
+}
+
+// Config is what the lane needs.
+type Config struct {
+	Bus     *Bus
+	Plugins *registry.Registry
+	Gate    *gate.Gate
+	Record  gate.Recorder // for the outcomes of deliveries
+	Caller  Caller
+	Tokens  Tokens
+	Limits  Limits
+	Now     func() time.Time // default time.Now
+	Log     *slog.Logger
+}
+
+// Limits bound what the lane keeps and how often it tries.
+type Limits struct {
+	Keep       time.Duration // how long events are kept; default 30 days
+	Duplicates time.Duration // how long a publisher's id is remembered; default 24 h
+	MaxDeliver int           // attempts for one receiver; default 20
+	MaxAge     time.Duration // how long one receiver is tried; default 24 h
+	Timeout    time.Duration // of one webhook; default 10 s
+	Data       int64         // bytes of an event's data; default 1 MiB
+	Rate       int           // events a second and publisher; default 1,000
+	InFlight   int           // publishes at a time and publisher; default 64
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&l.Keep, 30*24*time.Hour)
+	set(&l.Duplicates, 24*time.Hour)
+	set(&l.MaxAge, 24*time.Hour)
+	set(&l.Timeout, 10*time.Second)
+	if l.MaxDeliver <= 0 {
+		l.MaxDeliver = 20
+	}
+	if l.Data <= 0 {
+		l.Data = 1 << 20
+	}
+	if l.Rate <= 0 {
+		l.Rate = 1000
+	}
+	if l.InFlight <= 0 {
+		l.InFlight = 64
+	}
+	return l
+}
+
+// The streams. Each event is stored once, as its publisher sent it; what a
+// receiver may not see is removed on the way to that receiver.
+const (
+	eventStream = "EVENTS"
+	deadStream  = "DEAD_LETTERS"
+)
+
+// Lane carries events. Safe for concurrent use.
+type Lane struct {
+	Config
+	js       jetstream.JetStream
+	events   jetstream.Stream
+	inlets   *gate.Throttle
+	rounds   rounds
+	compiled sync.Map // *manifest.Manifest → *publications
+	held     held     // deliveries that wait for an explicit acknowledgement
+}
+
+// Open makes the streams, or changes them to the limits of today.
+func Open(ctx context.Context, c Config) (*Lane, error) {
+	c.Limits = c.Limits.withDefaults()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	js, err := jetstream.New(c.Bus.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]jetstream.Msg{}}}
+	l.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>"}, Storage: jetstream.FileStorage,
+		MaxAge: c.Limits.Keep, Duplicates: min(c.Limits.Duplicates, c.Limits.Keep), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,
+		DenyDelete: true, AllowDirect: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the event stream: %w", err)
+	}
+	if _, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: deadStream, Description: "Deliveries that were given up, with the reason.", Subjects: []string{"dead.>"}, Storage: jetstream.FileStorage,
+		MaxAge: c.Limits.Keep, Discard: jetstream.DiscardOld, AllowDirect: true,
+	}); err != nil {
+		return nil, fmt.Errorf("make the dead letter stream: %w", err)
+	}
+	l.rounds = rounds{lane: l, open: map[string]*round{}}
+	return l, nil
+}
+
+// publications are the declarations of one manifest, compiled.
+type publications struct {
+	by map[string]publication // by declared type or pattern
+}
+
+// publication is one event type a plugin may publish.
+type publication struct {
+	declared manifest.Publish
+	marks    *canon.Marks
+	schema   *jsonschema.Schema // nil: none was declared
+	digest   string             // of the schema, to know marks of another version
+}
+
+// declaration returns what m declares about an event type.
+func (l *Lane) declaration(m *manifest.Manifest, typ string) (publication, bool) {
+	declared, ok := m.Events.MayPublish(typ)
+	if !ok {
+		return publication{}, false
+	}
+	ps, ok := l.compiled.Load(m)
+	if !ok {
+		ps, _ = l.compiled.LoadOrStore(m, compile(m))
+	}
+	p, ok := ps.(*publications).by[declared.Type]
+	return p, ok
+}
+
+// Forget drops what was compiled for manifests that are no longer in force.
+func (l *Lane) Forget(snap *registry.Snapshot) {
+	live := map[*manifest.Manifest]bool{}
+	for _, p := range snap.Plugins() {
+		live[p.Manifest] = true
+	}
+	l.compiled.Range(func(k, _ any) bool {
+		if !live[k.(*manifest.Manifest)] {
+			l.compiled.Delete(k)
+		}
+		return true
+	})
+}
+
+// noMarks are those of an event whose publisher declared no schema.
+var noMarks canon.Marks
+
+func busDown(cause error) *fault.Fault {
+	f := fault.New(fault.Unavailable, "bus.unavailable", "The event bus does not answer; nothing was published. Try again shortly.").Because(cause)
+	f.RetryAfter = 2 * time.Second
+	return f
+}
+
+// carrier is who acts when the lane delivers.
+func carrier(ctx context.Context, trace string) context.Context {
+	return actor.WithTrace(actor.With(ctx, actor.Core("canonical lane")), trace)
+}

@@ -1,0 +1,375 @@
+package canonical
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/manifest"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// Listening is a plugin's request to hear events on a stream.
+type Listening struct {
+	Consumer string   // a durable name of its own; empty: the plugin's one
+	Types    []string // of those its manifest subscribes to; empty: all of them
+	Explicit bool     // each event is acknowledged by Ack, not by having been sent
+	LastID   string   // the last event the plugin knows it has
+}
+
+// Sent is one event on a stream.
+type Sent struct {
+	ID   string
+	Type string
+	Body []byte // the CloudEvent
+}
+
+var consumerSuffix = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
+
+const (
+	// doubt is how long an event that was sent waits for the connection to prove
+	// alive before it counts as received, where nobody acknowledges.
+	doubt = 3 * time.Second
+	// replayMost bounds how many events a Last-Event-ID can bring back.
+	replayMost = 10_000
+	// silence is how long a stream may be quiet before a comment shows that it lives.
+	silence = 15 * time.Second
+)
+
+// Listen sends events to the plugin that acts in ctx until ctx ends, send fails,
+// or the plugin is not active any more. send with a nil event keeps the
+// connection alive. Errors are faults: Denied for types the manifest does not
+// subscribe to, Unauthenticated once the plugin was disabled.
+func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error) error {
+	id := actor.From(ctx).ID
+	p, err := l.listener(id)
+	if err != nil {
+		return err
+	}
+	if how.Consumer != "" && !consumerSuffix.MatchString(how.Consumer) {
+		return fault.New(fault.Invalid, "event.consumer", "A consumer name is 1 to 32 lower-case letters and digits.")
+	}
+	patterns, err := wanted(p.Manifest, how.Types)
+	if err != nil {
+		return err
+	}
+	name := consumerName(id, how.Consumer)
+	consumer, err := l.consumer(ctx, p, name, patterns)
+	if err != nil {
+		return busDown(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var over error
+	var once sync.Once
+	end := func(err error) { once.Do(func() { over = err; stop() }) }
+	go l.untilInactive(ctx, id, end)
+
+	out := &outlet{lane: l, plugin: id, how: how, send: send}
+	defer out.giveBack()
+	if how.LastID != "" && !how.Explicit {
+		if err := l.replay(ctx, out, consumer, patterns, how.LastID); err != nil {
+			return err
+		}
+	}
+	if err := send(nil); err != nil {
+		return nil
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(64))
+	if err != nil {
+		return busDown(err)
+	}
+	context.AfterFunc(ctx, messages.Stop)
+	incoming := make(chan jetstream.Msg)
+	go func() {
+		defer close(incoming)
+		for {
+			msg, err := messages.Next()
+			if err != nil {
+				end(nil)
+				return
+			}
+			select {
+			case incoming <- msg:
+			case <-ctx.Done():
+				_ = msg.Nak()
+			}
+		}
+	}()
+	settle, alive := time.NewTicker(time.Second), time.NewTicker(silence)
+	defer settle.Stop()
+	defer alive.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for msg := range incoming {
+				_ = msg.Nak()
+			}
+			return over
+		case <-settle.C:
+			out.settle(l.Now().Add(-doubt))
+		case <-alive.C:
+			if err := send(nil); err != nil {
+				end(nil)
+			}
+		case msg, ok := <-incoming:
+			if !ok {
+				return over
+			}
+			if err := out.pass(ctx, msg); err != nil {
+				end(nil)
+			}
+		}
+	}
+}
+
+func (l *Lane) listener(id string) (*registry.Plugin, error) {
+	p, ok := l.Plugins.Snapshot().Plugin(id)
+	if !ok || p.State != policy.Active {
+		return nil, fault.New(fault.Unauthenticated, "plugin.disabled", "The plugin is not active; it hears nothing until it is enabled.")
+	}
+	return p, nil
+}
+
+// untilInactive ends a stream as soon as its plugin leaves the lanes or listens
+// to other things than it did.
+func (l *Lane) untilInactive(ctx context.Context, id string, end func(error)) {
+	began, err := l.listener(id)
+	if err != nil {
+		end(err)
+		return
+	}
+	for {
+		changed := l.Plugins.Changed()
+		p, err := l.listener(id)
+		if err != nil {
+			end(err)
+			return
+		}
+		if p.Manifest != began.Manifest {
+			end(nil) // it connects again and gets what it subscribes to now
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// wanted are the patterns to listen to: what is asked for, as far as the manifest subscribes to it.
+func wanted(m *manifest.Manifest, types []string) ([]string, error) {
+	if len(m.Events.Subscribes) == 0 {
+		return nil, fault.New(fault.Denied, "event.subscribe", "The manifest subscribes to no event type.")
+	}
+	if len(types) == 0 {
+		return m.Events.Subscribes, nil
+	}
+	var patterns []string
+	for _, t := range types {
+		if !slices.Contains(m.Events.Subscribes, t) {
+			typ, ok := manifest.NormalizeEventType(t)
+			if !ok || !m.Events.Subscribed(typ) {
+				return nil, fault.New(fault.Denied, "event.subscribe", "The manifest does not subscribe to %.64q.", t)
+			}
+			t = typ
+		}
+		patterns = append(patterns, t)
+	}
+	return patterns, nil
+}
+
+// outlet sends events down one stream and remembers those whose arrival is in doubt.
+type outlet struct {
+	lane   *Lane
+	plugin string
+	how    Listening
+	send   func(*Sent) error
+	mu     sync.Mutex
+	unsure []unsure
+}
+
+type unsure struct {
+	msg jetstream.Msg
+	at  time.Time
+}
+
+// pass decides on one event and sends what the plugin may see of it.
+func (o *outlet) pass(ctx context.Context, msg jetstream.Msg) error {
+	l, m := o.lane, readMeta(msg.Headers())
+	began := l.Now()
+	call, w, err := o.decide(ctx, m, msg)
+	if err != nil {
+		_ = msg.NakWithDelay(time.Second)
+		return nil
+	}
+	if !w.decision.Allow {
+		return msg.Ack()
+	}
+	body, err := m.outside(w.data, w.removed)
+	if err != nil {
+		return err
+	}
+	if o.how.Explicit {
+		l.held.put(o.plugin, m.ID, msg)
+	}
+	if err := o.send(&Sent{ID: m.ID, Type: m.Type, Body: body}); err != nil {
+		l.ended(m, w, call, began, "the connection closed")
+		_ = msg.Nak()
+		return err
+	}
+	l.ended(m, w, call, began, "")
+	if !o.how.Explicit {
+		o.mu.Lock()
+		o.unsure = append(o.unsure, unsure{msg, l.Now()})
+		o.mu.Unlock()
+	}
+	return nil
+}
+
+func (o *outlet) decide(ctx context.Context, m meta, msg jetstream.Msg) (uuid.UUID, word, error) {
+	l := o.lane
+	p, err := l.listener(o.plugin)
+	if err != nil {
+		return uuid.Nil, word{}, err
+	}
+	snap := l.Plugins.Snapshot()
+	w := l.judge(snap, m, msg.Data(), p.Party(), p.Level())
+	call, err := l.rounds.join(ctx, m, w, receivers(snap, m))
+	return call, w, err
+}
+
+// settle acknowledges what was sent before a time on a connection that still stands.
+func (o *outlet) settle(before time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for n < len(o.unsure) && o.unsure[n].at.Before(before) {
+		_ = o.unsure[n].msg.Ack()
+		n++
+	}
+	o.unsure = o.unsure[n:]
+}
+
+// giveBack returns what may not have arrived: it comes again on the next connection.
+func (o *outlet) giveBack() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, u := range o.unsure {
+		_ = u.msg.Nak()
+	}
+	o.unsure = nil
+}
+
+// replay sends again what the consumer counts as delivered and the plugin does
+// not know it has: everything after its last id. Each is decided anew.
+func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consumer, patterns []string, lastID string) error {
+	began, ok := timeOf(lastID)
+	if !ok {
+		return nil // a publisher's own id tells no time; what is unacknowledged comes again anyway
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return busDown(err)
+	}
+	p, err := l.listener(out.plugin)
+	if err != nil {
+		return err
+	}
+	from := began.Add(-time.Second)
+	past, err := l.events.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: filters(p.Tenant, patterns), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &from,
+	})
+	if err != nil {
+		return busDown(err)
+	}
+	known := false
+	for n := 0; n < replayMost; n++ {
+		msg, err := past.Next(jetstream.FetchMaxWait(500 * time.Millisecond))
+		if err != nil {
+			return nil // nothing more in the past
+		}
+		md, err := msg.Metadata()
+		if err != nil || md.Sequence.Stream > info.AckFloor.Stream {
+			return nil
+		}
+		m := readMeta(msg.Headers())
+		if !known {
+			known = m.ID == lastID
+			continue
+		}
+		began := l.Now()
+		call, w, err := out.decide(ctx, m, msg)
+		if err != nil || !w.decision.Allow {
+			continue
+		}
+		body, err := m.outside(w.data, w.removed)
+		if err != nil {
+			return err
+		}
+		if err := out.send(&Sent{ID: m.ID, Type: m.Type, Body: body}); err != nil {
+			return nil
+		}
+		l.ended(m, w, call, began, "")
+	}
+	return nil
+}
+
+// timeOf returns the time in a UUIDv7 (RFC 9562, section 5.7).
+func timeOf(id string) (time.Time, bool) {
+	u, err := uuid.Parse(id)
+	if err != nil || u.Version() != 7 {
+		return time.Time{}, false
+	}
+	return time.Unix(u.Time().UnixTime()), true
+}
+
+// held are events sent with explicit acknowledgement, until it comes.
+type held struct {
+	mu sync.Mutex
+	by map[heldKey]jetstream.Msg
+}
+
+type heldKey struct{ plugin, event string }
+
+func (h *held) put(plugin, event string, msg jetstream.Msg) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.by[heldKey{plugin, event}] = msg
+}
+
+func (h *held) take(plugin, event string) (jetstream.Msg, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	msg, ok := h.by[heldKey{plugin, event}]
+	delete(h.by, heldKey{plugin, event})
+	return msg, ok
+}
+
+// Ack settles an event that the acting plugin received with explicit
+// acknowledgement: done, or to be sent again.
+func (l *Lane) Ack(ctx context.Context, event string, done bool) error {
+	msg, ok := l.held.take(actor.From(ctx).ID, event)
+	if !ok {
+		return fault.New(fault.NotFound, "event.unknown", "No event with this id waits for an acknowledgement of this plugin.")
+	}
+	if done {
+		if err := msg.DoubleAck(ctx); err != nil {
+			return busDown(err)
+		}
+		return nil
+	}
+	if err := msg.NakWithDelay(time.Second); err != nil {
+		return busDown(err)
+	}
+	return nil
+}
