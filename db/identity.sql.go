@@ -629,34 +629,6 @@ func (q *Queries) RoleList(ctx context.Context) ([]Role, error) {
 	return items, nil
 }
 
-const sealedKeyGet = `-- name: SealedKeyGet :one
-SELECT sealed FROM sealed_keys WHERE name = $1
-`
-
-// SealedKeyGet returns a key the core made for itself.
-func (q *Queries) SealedKeyGet(ctx context.Context, name string) ([]byte, error) {
-	row := q.db.QueryRow(ctx, sealedKeyGet, name)
-	var sealed []byte
-	err := row.Scan(&sealed)
-	return sealed, err
-}
-
-const sealedKeyPut = `-- name: SealedKeyPut :exec
-INSERT INTO sealed_keys (name, sealed, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING
-`
-
-type SealedKeyPutParams struct {
-	Name   string
-	Sealed []byte
-	At     time.Time
-}
-
-// SealedKeyPut keeps a key the core made for itself, unless another replica was first.
-func (q *Queries) SealedKeyPut(ctx context.Context, arg SealedKeyPutParams) error {
-	_, err := q.db.Exec(ctx, sealedKeyPut, arg.Name, arg.Sealed, arg.At)
-	return err
-}
-
 const sessionByHash = `-- name: SessionByHash :one
 SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.hash = $1 AND sessions.revoked_at IS NULL

@@ -215,12 +215,6 @@ type Role struct {
 	CreatedAt   time.Time
 }
 
-type SealedKey struct {
-	Name      string
-	Sealed    []byte
-	CreatedAt time.Time
-}
-
 type Session struct {
 	ID        uuid.UUID
 	Hash      []byte

@@ -226,14 +226,6 @@ UPDATE api_keys SET revoked_at = @at::timestamptz WHERE id = @id AND revoked_at 
 -- name: APIKeyRevokeAll :execrows
 UPDATE api_keys SET revoked_at = @at::timestamptz WHERE owner = @owner AND revoked_at IS NULL;
 
--- SealedKeyPut keeps a key the core made for itself, unless another replica was first.
--- name: SealedKeyPut :exec
-INSERT INTO sealed_keys (name, sealed, created_at) VALUES (@name, @sealed, @at) ON CONFLICT (name) DO NOTHING;
-
--- SealedKeyGet returns a key the core made for itself.
--- name: SealedKeyGet :one
-SELECT sealed FROM sealed_keys WHERE name = @name;
-
 -- SigningKeysLock lets one replica at a time rotate.
 -- name: SigningKeysLock :exec
 SELECT pg_advisory_xact_lock(hashtextextended('identity/signing', 0));

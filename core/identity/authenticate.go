@@ -19,13 +19,14 @@ type Credentials struct {
 	APIKey        []string // lines of the header X-API-Key
 
 	// Passive says that nobody's hand made the request: a page keeping itself
-	// current. It does not keep a session from ending by its pause.
+	// current by a stream. It does not keep a session from ending by its pause.
 	Passive bool
 }
 
 // Credentials returns what a request presents.
 func (s *Service) Credentials(r *http.Request) Credentials {
 	c := Credentials{Authorization: r.Header.Values("Authorization"), APIKey: r.Header.Values("X-Api-Key")}
+	c.Passive = strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	for _, cookie := range r.CookiesNamed(s.CookieName()) {
 		c.Cookies = append(c.Cookies, cookie.Value)
 	}
@@ -84,7 +85,12 @@ func kindOf(text string) string {
 	return ""
 }
 
-// Authenticate returns who sends a request: an anonymous actor when it presents
+// Authenticate returns who sends r, as Prove does.
+func (s *Service) Authenticate(ctx context.Context, r *http.Request) (actor.Actor, error) {
+	return s.Prove(ctx, s.Credentials(r))
+}
+
+// Prove returns who presents credentials: an anonymous actor when it presents
 // nothing. Every credential presented must be good and all must prove the same
 // party, else it is an Unauthenticated fault that does not say which or why; the
 // audit has the reason. Of two the rights are those that both carry. It returns an
@@ -92,7 +98,7 @@ func kindOf(text string) string {
 //
 // A plugin's actor carries no traits: what a plugin may is asked of the registry
 // at every decision.
-func (s *Service) Authenticate(ctx context.Context, c Credentials) (actor.Actor, error) {
+func (s *Service) Prove(ctx context.Context, c Credentials) (actor.Actor, error) {
 	proofs := c.proofs()
 	if len(proofs) == 0 {
 		return actor.Actor{Kind: actor.Anonymous, Tenant: actor.DefaultTenant}, nil

@@ -11,16 +11,6 @@ import (
 // callLife is how long the core's token on a call to a plugin is good.
 const callLife = 30 * time.Second
 
-// Call is one request the core makes to a plugin.
-type Call struct {
-	Target string // plugin id of the receiver
-	Caller string // plugin id, or user id, of who asked for it
-	User   string // user id the call is made for; "" for none
-	Trace  string // W3C trace id
-	Method string // HTTP method as sent
-	Path   string // path as sent, escaped, without the query
-}
-
 // callClaims are the claims of the token on a call. htm and htp tie it to one
 // request, as RFC 9449 does with htm and htu.
 type callClaims struct {
@@ -38,10 +28,12 @@ type callClaims struct {
 	ID        string `json:"jti"`
 }
 
-// CallToken returns the token by which a plugin knows that a request came through
-// the core: of the same keys as plugin tokens, for this request alone, 30 s long.
-func (s *Service) CallToken(ctx context.Context, c Call) (string, error) {
-	ring, err := s.ring(ctx)
+// CallToken returns the token by which the plugin audience knows that a request
+// came through the core: of the same keys as plugin tokens, for this request alone,
+// 30 s long. caller is the id of the plugin that asks, or core; user the id of whom
+// it is for, or ""; path is as sent, escaped and without the query.
+func (s *Service) CallToken(audience, caller, user, trace, method, path string) (string, error) {
+	ring, err := s.ring(context.Background())
 	if err != nil {
 		return "", err
 	}
@@ -50,10 +42,10 @@ func (s *Service) CallToken(ctx context.Context, c Call) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := sha256.Sum256([]byte(c.Path))
+	hash := sha256.Sum256([]byte(path))
 	at := now.Unix()
 	return k.sign(callClaims{
-		Issuer: s.Issuer, Audience: c.Target, Subject: c.Caller, User: c.User, Type: "call", Trace: c.Trace, Method: c.Method, PathHash: encode(path[:]),
+		Issuer: s.Issuer, Audience: audience, Subject: caller, User: user, Type: "call", Trace: trace, Method: method, PathHash: encode(hash[:]),
 		IssuedAt: at, NotBefore: at, Expires: at + int64(callLife/time.Second), ID: uuid.NewString(),
 	})
 }

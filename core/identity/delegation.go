@@ -27,10 +27,10 @@ type delegation struct {
 // sealedFor binds the sealed text to its use.
 const sealedFor = "identity/delegation"
 
-// Delegate returns the token by which a plugin may act for user, within a trace,
+// Delegation returns the token by which a plugin may act for user, within a trace,
 // for five minutes. It carries no more rights than the credential the user is
 // acting by now.
-func (s *Service) Delegate(user actor.Actor, plugin, trace string) (string, error) {
+func (s *Service) Delegation(plugin string, user actor.Actor, trace string) (string, error) {
 	if user.Kind != actor.User || plugin == "" || trace == "" {
 		return "", fault.New(fault.Internal, "internal", "Only a user's request can be delegated, to a plugin, within a trace.")
 	}

@@ -34,11 +34,14 @@ type Plugins interface {
 	PluginStanding(id string) (state policy.State, generation int64, ok bool)
 }
 
-// Sealer encrypts under the master key, bound to a context that Open must be
-// given again. An altered text or another context is an error.
+// Sealer works with the master key. settings.Sealer is one.
 type Sealer interface {
-	Seal(plain, context []byte) (sealed []byte, err error)
-	Open(sealed, context []byte) (plain []byte, err error)
+	// Seal encrypts plain, bound to aad, which Open must be given again.
+	Seal(plain, aad []byte) (sealed []byte, err error)
+	// Open fails for a text that was altered or belongs to another aad or key.
+	Open(sealed, aad []byte) (plain []byte, err error)
+	// Digest is a keyed hash of data for one purpose.
+	Digest(purpose string, data []byte) string
 }
 
 // Recorder makes audit records durable that accompany no change: refused
@@ -80,7 +83,6 @@ type Config struct {
 type Service struct {
 	Config
 	hasher  *hasher
-	macKey  []byte // keys the hashes of what people type into the name field
 	keys    atomic.Pointer[keyring]
 	reads   atomic.Int64 // how often the keyring was read
 	stale   atomic.Bool  // it must be read again
@@ -113,9 +115,6 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	var err error
 	if s.hasher, err = newHasher(c.Hashing); err != nil {
 		return nil, err
-	}
-	if s.macKey, err = s.ownKey(ctx, "identity/names"); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
 	}
 	if err = s.rotateWhenDue(ctx); err != nil {
 		return nil, fmt.Errorf("identity: signing keys: %w", err)

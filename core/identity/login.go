@@ -38,7 +38,7 @@ func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
 	if first, err := s.count(ctx, byName, byFrom); err != nil {
 		if first {
 			failed.Rule = "auth.throttled"
-			failed.Detail = map[string]any{"account": tag(byName.key), "reason": "too many attempts"}
+			failed.Detail = map[string]any{"account": byName.digest, "reason": "too many attempts"}
 			if err := s.Record.Decide(ctx, failed); err != nil {
 				return Grant{}, err
 			}
@@ -58,7 +58,7 @@ func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
 		if row.ID != uuid.Nil {
 			failed.Object = row.ID.String()
 		}
-		failed.Detail = map[string]any{"account": tag(byName.key), "reason": reason}
+		failed.Detail = map[string]any{"account": byName.digest, "reason": reason}
 		if err := s.Record.Decide(ctx, failed); err != nil {
 			return Grant{}, err
 		}

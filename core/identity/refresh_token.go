@@ -64,11 +64,11 @@ func (s *Service) issue(ctx context.Context, q *db.Queries, p db.Plugin, family 
 	return PluginTokens{Plugin: p.ID, Token: signed, ExpiresIn: pluginTokenLife, RefreshToken: secret}, err
 }
 
-// RefreshPluginToken exchanges a refresh token for fresh tokens. A token that is
+// RefreshPlugin exchanges a refresh token for fresh tokens. A token that is
 // not good is an Unauthenticated fault; one used before also ends every token
 // descended from the same registration, because two parties hold it. While the
 // plugin is disabled it is a Denied fault, and the token stays good.
-func (s *Service) RefreshPluginToken(ctx context.Context, refresh string) (PluginTokens, error) {
+func (s *Service) RefreshPlugin(ctx context.Context, refresh string) (PluginTokens, error) {
 	return s.refresh(ctx, refresh, "", false)
 }
 

@@ -146,7 +146,8 @@ func (r *keyring) lasts(at time.Time) bool {
 }
 
 // Rotate makes a new signing key. Until other parties had ten minutes to learn of
-// it the present one signs; what that one signed verifies until it runs out.
+// it the present one signs; what that one signed verifies until it runs out. Half
+// an hour later nothing is sealed under a master key that was replaced before.
 func (s *Service) Rotate(ctx context.Context) error {
 	return s.makeKey(ctx, func(*keyring) (time.Time, bool) { return s.now().Add(keyAhead), true })
 }

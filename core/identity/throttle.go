@@ -42,12 +42,15 @@ func (t throttle) pause(failures int) time.Duration {
 // attempt is one thing that is tried, to be counted under a throttle.
 type attempt struct {
 	throttle
-	key []byte
+	digest string
 }
 
-// try names an attempt by what was typed or seen; only its keyed hash is stored.
+func (a attempt) key() []byte { return []byte(a.digest) }
+
+// try names an attempt by what was typed or seen. Only its keyed digest is stored
+// and audited, not the text: people do type their password into the name field.
 func (s *Service) try(t throttle, what string) attempt {
-	return attempt{t, s.keyed(t.kind, what)}
+	return attempt{t, s.Sealer.Digest("identity/"+t.kind, []byte(what))}
 }
 
 // from is the attempt of the address in ctx. An IPv6 network of 64 bits counts
@@ -74,7 +77,7 @@ func (s *Service) count(ctx context.Context, attempts ...attempt) (first bool, e
 	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		rows := make([]db.LoginThrottle, len(attempts))
 		for i, a := range attempts {
-			row, err := q.ThrottleLock(ctx, a.key, now)
+			row, err := q.ThrottleLock(ctx, a.key(), now)
 			if err != nil {
 				return err
 			}
@@ -108,7 +111,7 @@ func (s *Service) count(ctx context.Context, attempts ...attempt) (first bool, e
 // forgive takes back one failure of the attempt, or with all every one.
 func (s *Service) forgive(ctx context.Context, q *db.Queries, a attempt, all bool) error {
 	now := s.now()
-	row, err := q.ThrottleLock(ctx, a.key, now)
+	row, err := q.ThrottleLock(ctx, a.key(), now)
 	if err != nil {
 		return err
 	}

@@ -253,13 +253,6 @@ CREATE TABLE signing_keys (
 );
 COMMENT ON COLUMN signing_keys.retire_at IS 'from then on it signs nothing new; until expires_at what it signed still verifies';
 
--- Symmetric keys the core made for itself, sealed under the master key.
-CREATE TABLE sealed_keys (
-    name       text PRIMARY KEY,
-    sealed     bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
 -- Settings: the highest layer. A secret is sealed and its value column stays NULL.
 CREATE TABLE settings (
     scope   text NOT NULL,
@@ -297,6 +290,6 @@ CREATE TABLE leases (
 );
 
 -- +goose Down
-DROP TABLE leases, settings_history, settings, sealed_keys, signing_keys, setup, login_throttle, api_keys, invitations, sessions,
+DROP TABLE leases, settings_history, settings, signing_keys, setup, login_throttle, api_keys, invitations, sessions,
     user_traits, user_roles, roles, users, custom_traits, egress_observed, egress_approvals, grants, plugin_health,
     registration_tokens, plugin_refresh_tokens, plugins;
