@@ -27,6 +27,11 @@ type word struct {
 
 // judge decides what one receiver may see of an event, and prepares that.
 func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to policy.Party, level audit.Level) word {
+	return l.weigh(snap, m, data, to, level, l.Gate.Judge)
+}
+
+// weigh is judge with another voice than the gate's, whose decisions count as traffic.
+func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Party, level audit.Level, decide func(*policy.Request) policy.Decision) word {
 	w := word{receiver: to, level: level}
 	from := policy.Party{Kind: actor.Plugin, ID: m.Publisher, Tenant: m.Tenant, State: "unregistered"}
 	marks := &noMarks
@@ -48,7 +53,7 @@ func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to policy.Par
 		Action: policy.EventDeliver, Subject: from, Target: to, Trace: m.Trace,
 		Resource: policy.Resource{Name: m.Type, Classes: m.Classes, Declared: true, Marked: marks.Cover(hidden)},
 	}
-	w.decision = l.Gate.Judge(&w.request)
+	w.decision = decide(&w.request)
 	switch {
 	case !w.decision.Allow:
 	case w.decision.Redact == 0:

@@ -88,7 +88,7 @@ func (l *Lane) Detach(ctx context.Context, plugin string) error {
 	prefix := consumerName(plugin, "")
 	names := l.events.ConsumerNames(ctx)
 	for name := range names.Name() {
-		if name == prefix || strings.HasPrefix(name, prefix+"--") {
+		if name == prefix || strings.HasPrefix(name, prefix+"__") {
 			if err := l.events.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return fmt.Errorf("detach %s from the bus: %w", plugin, err)
 			}
@@ -97,14 +97,14 @@ func (l *Lane) Detach(ctx context.Context, plugin string) error {
 	return names.Err()
 }
 
-// consumerName is the durable's name. A plugin id has neither _ nor -- in it:
-// its dots are written _, and a name of its own follows after --.
+// consumerName is the durable's name. A plugin id has no _ in it: its dots are
+// written so, never two in a row, and a name of its own follows after __.
 func consumerName(plugin, name string) string {
 	base := "sub-" + strings.ReplaceAll(plugin, ".", "_")
 	if name == "" {
 		return base
 	}
-	return base + "--" + name
+	return base + "__" + name
 }
 
 // consumer returns a plugin's durable consumer, made or changed as needed. It

@@ -36,7 +36,7 @@ func (l *Lane) see(who actor.Actor, h jetstream.Msg) Event {
 		e.Sequence = md.Sequence.Stream
 	}
 	party := policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits}
-	w := l.judge(l.Plugins.Snapshot(), m, h.Data(), party, audit.None)
+	w := l.weigh(l.Plugins.Snapshot(), m, h.Data(), party, audit.None, l.Plugins.Policy().Decide)
 	if !w.decision.Allow {
 		e.Withheld = w.decision.Reason.Sentence
 		return e
