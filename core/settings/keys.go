@@ -1,0 +1,176 @@
+package settings
+
+import (
+	"time"
+
+	"github.com/vivified/vivified/core/trait"
+)
+
+// The settings of the core. VIVIFIED_MASTER_KEY and VIVIFIED_MASTER_KEY_FILE are
+// not among them: a master key is never kept, shown or layered.
+const (
+	Listen Key = iota
+	PublicURL
+	DataDir
+	ConfigFile
+	Replica
+	DatabaseURL
+	NATSURL
+	TLSCertFile
+	TLSKeyFile
+	TrustedProxies
+	LogLevel
+	MetricsToken
+	SetupToken
+
+	Organisation
+
+	Registration
+	AutoEnable
+	PluginAddresses
+	PluginNetworks
+
+	EgressAutoApprove
+	EgressAutoApprovePorts
+	BlockedDomains
+	DNS
+	ProxyPrivateRanges
+	ProxyCAFile
+
+	LimitBodyBytes
+	LimitProxyBytes
+	LimitPluginRate
+	LimitPluginInFlight
+	OperatorTimeout
+	OperatorTimeoutMax
+	ProxyTimeout
+	DrainTimeout
+
+	HealthInterval
+	HealthTimeout
+	HealthThreshold
+	HeartbeatTimeout
+
+	SessionIdle
+	SessionIdlePHI
+	SessionAbsolute
+
+	EventRetention
+	EventMaxDeliver
+	EventMaxAge
+
+	AuditHeadsInterval
+	AuditGroupSize
+
+	keyCount int = iota
+)
+
+const (
+	manage   = trait.ConfigManager
+	second   = int64(time.Second)
+	minute   = int64(time.Minute)
+	hour     = int64(time.Hour)
+	aDay     = int64(day)
+	megabyte = 1 << 20
+)
+
+// declared is every setting. A name here is a name for ever: it is in files,
+// scripts and histories.
+var declared = [keyCount]Definition{
+	Listen: {Name: "listen", Group: "Serving", Default: "127.0.0.1:8080", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage, check: isListen,
+		Description: "Address and port the core listens on."},
+	PublicURL: {Name: "public_url", Group: "Serving", Class: trait.Public, Restart: true, See: trait.Viewer, check: isOrigin,
+		Description: "Address people and plugins reach the core by, such as https://vivified.example; empty: the address it listens on."},
+	DataDir: {Name: "data_dir", Group: "Serving", Default: "./var", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage, check: isGiven,
+		Description: "Directory below which the core keeps everything it has on disk."},
+	ConfigFile: {Name: "config", Group: "Serving", Class: trait.Internal, Restart: true, Reach: EnvironmentOnly, See: manage,
+		Description: "File with settings; empty: vivified.yaml in the data directory, if there is one."},
+	Replica: {Name: "replica", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage, check: isReplica,
+		Description: "Name of this core among those that share the database; empty: the name of the host."},
+	DatabaseURL: {Name: "database_url", Env: "DATABASE_URL", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: BeforeDatabase, See: manage,
+		Description: "PostgreSQL server to use, as its owner; empty: a private one in the data directory."},
+	NATSURL: {Name: "nats_url", Env: "NATS_URL", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: BeforeDatabase, See: manage,
+		Description: "NATS server with JetStream to use; empty: one inside the core."},
+	TLSCertFile: {Name: "tls_cert_file", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage,
+		Description: "PEM file with the certificate chain to serve https with; empty: plain http, on loopback or behind a trusted proxy only."},
+	TLSKeyFile: {Name: "tls_key_file", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage,
+		Description: "PEM file with the private key of the certificate."},
+	TrustedProxies: {Name: "trusted_proxies", Group: "Serving", Type: TypeStrings, Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: arePrefixes,
+		Description: "Addresses or networks of reverse proxies whose X-Forwarded headers are believed."},
+	LogLevel: {Name: "log_level", Group: "Serving", Type: TypeEnum, Choices: []string{"debug", "info", "warn", "error"}, Default: "info", Class: trait.Internal, See: manage, Edit: manage,
+		Description: "Least severe message that is logged."},
+	MetricsToken: {Name: "metrics_token", Group: "Serving", Class: trait.Confidential, Secret: true, See: manage, Edit: manage, check: isToken,
+		Description: "Bearer token that reads /metrics from elsewhere than loopback; empty: nothing does."},
+	SetupToken: {Name: "setup_token", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: OperatorOnly, See: manage, check: isToken,
+		Description: "One-time token of the first run, for automation; empty: a random one is printed."},
+
+	Organisation: {Name: "organisation", Group: "Console", Class: trait.Public, See: trait.Viewer, Edit: manage, check: isShort,
+		Description: "Name of the organisation, shown in the console."},
+
+	Registration: {Name: "registration", Group: "Plugins", Type: TypeEnum, Choices: []string{"token", "approval", "open"}, Default: "token", Class: trait.Internal, See: manage,
+		Description: "Who may register a plugin: the holder of a token; anyone, until an administrator approves; or anyone at once (development)."},
+	AutoEnable: {Name: "auto_enable", Group: "Plugins", Type: TypeBool, Default: "false", Class: trait.Internal, See: manage,
+		Description: "Enable a plugin as soon as it registers, as far as its dependencies allow (development)."},
+	PluginAddresses: {Name: "plugin_addresses", Group: "Plugins", Type: TypeJSON, Default: "{}", Class: trait.Internal, See: manage, check: isAddressMap,
+		Description: "Where plugins are reached, whatever they say themselves: a JSON object from plugin id to base URL."},
+	PluginNetworks: {Name: "plugin_networks", Group: "Plugins", Type: TypeStrings, Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: arePrefixes,
+		Description: "Networks in which plugins may be reached; empty: loopback when the core listens there, else none."},
+
+	EgressAutoApprove: {Name: "egress_auto_approve", Group: "Egress", Type: TypeBool, Default: "false", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "Approve the domains a plugin declares when it is enabled (development)."},
+	EgressAutoApprovePorts: {Name: "egress_auto_approve_ports", Group: "Egress", Type: TypeStrings, Default: "80,443", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: arePorts,
+		Description: "Ports that automatic approvals cover."},
+	BlockedDomains: {Name: "blocked_domains", Group: "Egress", Type: TypeStrings, Class: trait.Internal, See: trait.Viewer, Edit: trait.EgressApprover, check: areDomains,
+		Description: "Host names that no plugin may declare or reach, nor anything below them."},
+	DNS: {Name: "dns", Group: "Egress", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: isResolver,
+		Description: "Resolver of the proxy lane, as an address with or without port; empty: the machine's own."},
+	ProxyPrivateRanges: {Name: "proxy_private_ranges", Group: "Egress", Type: TypeJSON, Default: "{}", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: isRangeMap,
+		Description: "Private networks the proxy lane may reach: a JSON object from domain to a list of networks."},
+	ProxyCAFile: {Name: "proxy_ca_file", Group: "Egress", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "PEM file with certificate authorities the proxy lane believes beside the machine's own."},
+
+	LimitBodyBytes: {Name: "limit_body_bytes", Group: "Limits", Type: TypeInt, Min: 1024, Max: 1 << 30, Default: "10485760", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "Largest body of a request or an answer, in bytes."},
+	LimitProxyBytes: {Name: "limit_proxy_bytes", Group: "Limits", Type: TypeInt, Min: 1024, Max: 1 << 30, Default: "10485760", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "Largest body through the proxy lane where the approval says nothing, in bytes, each way."},
+	LimitPluginRate: {Name: "limit_plugin_rate", Group: "Limits", Type: TypeInt, Min: 1, Max: 1_000_000, Default: "1000", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "Requests a second of one plugin on one lane."},
+	LimitPluginInFlight: {Name: "limit_plugin_in_flight", Group: "Limits", Type: TypeInt, Min: 1, Max: 10_000, Default: "64", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "Requests of one plugin on one lane that may be under way at a time."},
+	OperatorTimeout: {Name: "operator_timeout", Group: "Limits", Type: TypeDuration, Min: second / 100, Max: hour, Default: "10s", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "How long a call waits for its answer where the endpoint says nothing."},
+	OperatorTimeoutMax: {Name: "operator_timeout_max", Group: "Limits", Type: TypeDuration, Min: second, Max: hour, Default: "1m", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "How long a caller may ask a call to wait at most."},
+	ProxyTimeout: {Name: "proxy_timeout", Group: "Limits", Type: TypeDuration, Min: second, Max: hour, Default: "30s", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "How long the proxy lane waits for an answer."},
+	DrainTimeout: {Name: "drain_timeout", Group: "Limits", Type: TypeDuration, Max: 10 * minute, Default: "10s", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
+		Description: "How long the calls of a plugin that is being disabled may finish."},
+
+	HealthInterval: {Name: "health_interval", Group: "Health", Type: TypeDuration, Min: second, Max: aDay, Default: "30s", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
+		Description: "Time between two health checks of a plugin that does not state its own."},
+	HealthTimeout: {Name: "health_timeout", Group: "Health", Type: TypeDuration, Min: second / 10, Max: 5 * minute, Default: "5s", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
+		Description: "How long a health check waits for its answer."},
+	HealthThreshold: {Name: "health_threshold", Group: "Health", Type: TypeInt, Min: 1, Max: 100, Default: "3", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
+		Description: "Failed checks in a row that make a plugin unhealthy."},
+	HeartbeatTimeout: {Name: "heartbeat_timeout", Group: "Health", Type: TypeDuration, Min: second, Max: aDay, Default: "90s", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
+		Description: "Silence after which a missing heartbeat counts as a failed check."},
+
+	SessionIdle: {Name: "session_idle", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "1h", Class: trait.Internal, Restart: true, See: manage,
+		Description: "Longest pause in a session."},
+	SessionIdlePHI: {Name: "session_idle_phi", Group: "Sessions", Type: TypeDuration, Min: minute, Max: aDay, Default: "15m", Class: trait.Internal, Restart: true, See: manage,
+		Description: "Longest pause in a session of somebody who may see protected health information."},
+	SessionAbsolute: {Name: "session_absolute", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "12h", Class: trait.Internal, Restart: true, See: manage,
+		Description: "Longest life of a session."},
+
+	EventRetention: {Name: "event_retention", Group: "Events", Type: TypeDuration, Min: hour, Max: 3650 * aDay, Default: "30d", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
+		Description: "How long events are kept for replay."},
+	EventMaxDeliver: {Name: "event_max_deliver", Group: "Events", Type: TypeInt, Min: 1, Max: 1000, Default: "20", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
+		Description: "Attempts to deliver an event before it becomes a dead letter."},
+	EventMaxAge: {Name: "event_max_age", Group: "Events", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "24h", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
+		Description: "Time after which an event that could not be delivered becomes a dead letter."},
+
+	AuditHeadsInterval: {Name: "audit_heads_interval", Group: "Audit", Type: TypeDuration, Min: second, Max: minute, Default: "1m", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
+		Description: "Time between two signed heads of the audit chains."},
+	AuditGroupSize: {Name: "audit_group_size", Group: "Audit", Type: TypeInt, Min: 1, Max: 10_000, Default: "1024", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
+		Description: "Most decisions that share one commit."},
+}
