@@ -51,7 +51,8 @@ type lurker struct {
 	heard  atomic.Pointer[string] // the newest profile id it heard of
 }
 
-// hear logs which fields of an event arrived; their values are nobody's business.
+// hear logs which fields of an event arrived and which the core removed; their
+// values are nobody's business.
 func (l *lurker) hear(ctx context.Context, event vivified.Event) error {
 	var fields map[string]json.RawMessage
 	if err := event.Decode(&fields); err != nil {
@@ -61,7 +62,7 @@ func (l *lurker) hear(ctx context.Context, event vivified.Event) error {
 	if json.Unmarshal(fields["profile_id"], &id) == nil && id != "" {
 		l.heard.Store(&id)
 	}
-	l.log.InfoContext(ctx, "heard", "type", event.Type, "event", event.ID, "fields", slices.Sorted(maps.Keys(fields)))
+	l.log.InfoContext(ctx, "heard", "type", event.Type, "event", event.ID, "fields", slices.Sorted(maps.Keys(fields)), "removed", event.Redacted)
 	return nil
 }
 

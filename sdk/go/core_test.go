@@ -207,7 +207,7 @@ func (c *core) sign(method, path string, edit func(header, claims map[string]any
 	header := map[string]any{"alg": "EdDSA", "typ": "JWT", "kid": c.kid}
 	claims := map[string]any{
 		"iss": c.URL, "aud": "hello", "sub": "hello-greeter", "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(30 * time.Second).Unix(),
-		"jti": "1", "htm": method, "htp": base64.RawURLEncoding.EncodeToString(sum[:]),
+		"jti": "1", "type": "call", "trace": "", "htm": method, "htp": base64.RawURLEncoding.EncodeToString(sum[:]),
 	}
 	if edit != nil {
 		edit(header, claims)

@@ -7,20 +7,36 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // Event is something that happened, as this plugin may see it: fields that its
 // traits do not cover have been removed by the core.
 type Event struct {
-	ID          string          `json:"id"`
-	Type        string          `json:"type"`   // dotted, such as user.created
-	Source      string          `json:"source"` // the publisher, stamped by the core
-	Subject     string          `json:"subject,omitempty"`
-	Time        time.Time       `json:"time"`
-	DataSchema  string          `json:"dataschema,omitempty"`
-	Traceparent string          `json:"traceparent,omitempty"`
-	Data        json.RawMessage `json:"data,omitempty"`
+	ID             string          `json:"id"`
+	Type           string          `json:"type"`   // dotted, such as user.created
+	Source         string          `json:"source"` // the publisher, stamped by the core
+	Time           time.Time       `json:"time"`
+	Traceparent    string          `json:"traceparent,omitempty"`
+	Classification Names           `json:"classification,omitempty"` // classes of the data before anything was removed
+	Redacted       Names           `json:"redacted,omitempty"`       // JSON Pointers of the removed fields
+	Data           json.RawMessage `json:"data,omitempty"`
+}
+
+// Names is a list that a CloudEvent carries as one text with commas.
+type Names []string
+
+// MarshalText joins the names.
+func (n Names) MarshalText() ([]byte, error) { return []byte(strings.Join(n, ",")), nil }
+
+// UnmarshalText splits them.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = nil
+	if len(text) > 0 {
+		*n = strings.Split(string(text), ",")
+	}
+	return nil
 }
 
 // Decode reads the event's data into target.

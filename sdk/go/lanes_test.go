@@ -141,7 +141,7 @@ func TestEventsAreHandledAcknowledgedAndResumed(t *testing.T) {
 			case "panic":
 				panic("at the disco")
 			}
-			handled <- e.ID + " " + data.Say + " " + vivified.TraceID(ctx)
+			handled <- e.ID + " " + strings.Join(e.Redacted, " ") + " " + data.Say + " " + vivified.TraceID(ctx)
 			return nil
 		})
 	})
@@ -150,10 +150,10 @@ func TestEventsAreHandledAcknowledgedAndResumed(t *testing.T) {
 		t.Errorf("opened the stream with %+v", open)
 	}
 	event := func(id, say string) vivified.Event {
-		return vivified.Event{ID: id, Type: "greeting.requested", Traceparent: "00-" + someTrace + "-00f067aa0ba902b7-01", Data: json.RawMessage(`{"say":"` + say + `"}`)}
+		return vivified.Event{ID: id, Type: "greeting.requested", Redacted: vivified.Names{"/name", "/email"}, Traceparent: "00-" + someTrace + "-00f067aa0ba902b7-01", Data: json.RawMessage(`{"say":"` + say + `"}`)}
 	}
 	c.events <- event("e1", "hi")
-	if got := receive(t, handled); got != "e1 hi "+someTrace {
+	if got := receive(t, handled); got != "e1 /name /email hi "+someTrace {
 		t.Errorf("handled %q", got)
 	}
 	if got := c.next(); got.path != "/messaging/events/e1/ack" {

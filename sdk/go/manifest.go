@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 )
 
 // manifest is what the SDK itself needs of a plugin's manifest. The core checks
@@ -78,7 +77,13 @@ func (m manifest) webhook() string {
 	return m.Events.Path
 }
 
-// subscribes reports whether the manifest subscribes to the type, itself or by a wildcard.
-func (m manifest) subscribes(eventType string) bool {
-	return slices.ContainsFunc(m.Events.Subscribes, func(pattern string) bool { return covers(pattern, eventType) })
+// subscription returns the manifest's subscription that covers a type or
+// wildcard, in its dotted form, or "".
+func (m manifest) subscription(eventType string) string {
+	for _, pattern := range m.Events.Subscribes {
+		if covers(pattern, eventType) {
+			return normal(pattern)
+		}
+	}
+	return ""
 }

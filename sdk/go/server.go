@@ -81,7 +81,7 @@ func (p *Plugin) complete() error {
 		}
 	}
 	for _, s := range p.subscriptions {
-		if !p.manifest.subscribes(s.pattern) {
+		if p.manifest.subscription(s.pattern) == "" {
 			all = append(all, fmt.Errorf("the manifest does not subscribe to %q", s.pattern))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -97,11 +98,18 @@ func (p *Plugin) stream(ctx, work context.Context, last *string) (opened bool, e
 	}
 }
 
-// streamPath is the address of this plugin's stream, limited to what it has handlers for.
+// streamPath is the address of this plugin's stream, limited to what it has
+// handlers for. The core knows a wildcard only as the manifest writes it.
 func (p *Plugin) streamPath() string {
-	types := make([]string, len(p.subscriptions))
-	for i, s := range p.subscriptions {
-		types[i] = normal(s.pattern)
+	var types []string
+	for _, s := range p.subscriptions {
+		asked := normal(s.pattern)
+		if strings.HasSuffix(asked, "*") {
+			asked = p.manifest.subscription(asked)
+		}
+		if !slices.Contains(types, asked) {
+			types = append(types, asked)
+		}
 	}
 	query := url.Values{"types": {strings.Join(types, ",")}, "ack": {"explicit"}}
 	return "/messaging/events/stream?" + query.Encode()

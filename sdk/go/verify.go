@@ -148,6 +148,8 @@ func (c callClaims) time(name string) time.Time {
 func (c callClaims) admit(plugin, method, path string, now time.Time) (Caller, error) {
 	issued, expires := c.time("iat"), c.time("exp")
 	switch {
+	case c.text("type") != "call":
+		return Caller{}, errors.New("the token is not for a call")
 	case c.text("aud") != plugin:
 		return Caller{}, errors.New("the token is for another plugin")
 	case issued.IsZero() || expires.IsZero() || expires.Sub(issued) > callLife:

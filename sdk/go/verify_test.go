@@ -99,6 +99,7 @@ func TestCallsTheCoreDidNotSignForThisAreRefused(t *testing.T) {
 		{"a critical extension", good(head("crit", []string{"b64"}))},
 		{"unknown kid", good(head("kid", "k2"))},
 		{"kid of a key that is not Ed25519", good(head("kid", "old"))},
+		{"a plugin's own token", good(claim("type", "plugin"))},
 		{"for another plugin", good(claim("aud", "hello-greeter"))},
 		{"for several plugins", good(claim("aud", []string{"hello", "other"}))},
 		{"aud in another case", good(claim("aud", "Hello"))},
