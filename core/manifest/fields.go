@@ -86,7 +86,7 @@ func missingMessage(rule string, at place) string {
 	if m, ok := missingMessages[rule]; ok {
 		return m
 	}
-	return fmt.Sprintf("Field %s must be specified", at.dotted)
+	return fmt.Sprintf("Field %s must be specified", at.label())
 }
 
 // shaped returns v if it has the shape of f, else reports it and returns nil.

@@ -38,15 +38,15 @@ func position(data []byte, offset int64) (line, column int) {
 // checkBytes refuses what no format may be.
 func checkBytes(data []byte) error {
 	if len(data) > MaxBytes {
-		return &syntaxError{"json.too_large", fmt.Sprintf("the document has more than %d KiB.", MaxBytes>>10)}
+		return &syntaxError{"json.too_large", fmt.Sprintf("the document has more than %d KiB", MaxBytes>>10)}
 	}
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
-		return badSyntax(data, 0, "json.malformed", "the document begins with a byte-order mark.")
+		return badSyntax(data, 0, "json.malformed", "the document begins with a byte-order mark")
 	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && size == 1 {
-			return badSyntax(data, int64(i), "json.malformed", "the document is not UTF-8.")
+			return badSyntax(data, int64(i), "json.malformed", "the document is not UTF-8")
 		}
 		i += size
 	}
@@ -77,7 +77,7 @@ func readJSON(data []byte) (value, error) {
 	}
 	end := r.dec.InputOffset()
 	if rest := bytes.TrimLeft(data[end:], " \t\r\n"); len(rest) > 0 {
-		return value{}, badSyntax(data, int64(len(data)-len(rest)), "json.malformed", "something follows the end of the document.")
+		return value{}, badSyntax(data, int64(len(data)-len(rest)), "json.malformed", "something follows the end of the document")
 	}
 	return v, nil
 }
@@ -92,7 +92,7 @@ func (r *jsonReader) token() (json.Token, error) {
 	}
 	if _, ok := tok.(string); ok {
 		if i := loneSurrogate(r.data[from:r.dec.InputOffset()]); i >= 0 {
-			return nil, badSyntax(r.data, from+int64(i), "json.malformed", "a \\u escape is half a surrogate pair.")
+			return nil, badSyntax(r.data, from+int64(i), "json.malformed", "a \\u escape is half a surrogate pair")
 		}
 	}
 	return tok, nil
@@ -102,7 +102,7 @@ func (r *jsonReader) token() (json.Token, error) {
 // from case to case, so the place is where the offending token begins.
 func (r *jsonReader) syntax(from int64, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return badSyntax(r.data, int64(len(r.data)), "json.malformed", "the document ends too early.")
+		return badSyntax(r.data, int64(len(r.data)), "json.malformed", "the document ends too early")
 	}
 	for from < int64(len(r.data)) && slices.Contains([]byte(" \t\r\n"), r.data[from]) {
 		from++
@@ -115,7 +115,7 @@ func (r *jsonReader) syntax(from int64, err error) error {
 			}
 		}
 	}
-	return badSyntax(r.data, from, "json.malformed", "%s.", err)
+	return badSyntax(r.data, from, "json.malformed", "%s", err)
 }
 
 // value builds the value that begins with tok.
@@ -131,7 +131,7 @@ func (r *jsonReader) value(tok json.Token, depth int) (value, error) {
 		return value{kind: text, text: t}, nil
 	}
 	if depth > MaxDepth {
-		return value{}, badSyntax(r.data, r.dec.InputOffset()-1, "json.too_deep", "the document is nested deeper than %d levels.", MaxDepth)
+		return value{}, badSyntax(r.data, r.dec.InputOffset()-1, "json.too_deep", "the document is nested deeper than %d levels", MaxDepth)
 	}
 	if tok == json.Delim('[') {
 		return r.array(depth)
@@ -170,7 +170,7 @@ func (r *jsonReader) object(depth int) (value, error) {
 			return v, nil
 		}
 		if !seen.add(v.keys, key) {
-			return v, badSyntax(r.data, r.dec.InputOffset(), "json.duplicate_key", "the key '%s' stands twice in one object.", show(key))
+			return v, badSyntax(r.data, r.dec.InputOffset(), "json.duplicate_key", "the key '%s' stands twice in one object", show(key))
 		}
 		if tok, err = r.token(); err != nil {
 			return v, err

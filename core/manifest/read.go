@@ -59,7 +59,7 @@ func Read(data []byte, o Options) (Manifest, Findings) {
 	}
 	doc, err := read(data)
 	if err == nil && doc.kind != object {
-		err = badSyntax(data, 0, "json.not_object", "a manifest is an object, not %s.", article(doc.kind))
+		err = badSyntax(data, 0, "json.not_object", "a manifest is an object, not %s", article(doc.kind))
 	}
 	if err != nil {
 		bad, _ := errors.AsType[*syntaxError](err)
@@ -120,7 +120,7 @@ func (c *checker) findings() Findings {
 // where nothing else is wrong already.
 func (c *checker) noNUL(v *value, at place) {
 	if v.kind == text && strings.Contains(v.text, "\x00") && !c.refused(at.pointer) {
-		c.fail("text.nul", at, "Text must not contain the character U+0000.")
+		c.fail("text.nul", at, "Text must not contain the character U+0000")
 	}
 	for i := range v.items {
 		if v.kind == array {
@@ -128,7 +128,7 @@ func (c *checker) noNUL(v *value, at place) {
 			continue
 		}
 		if strings.Contains(v.keys[i], "\x00") && !c.refused(at.pointer) {
-			c.fail("text.nul", at, "A key must not contain the character U+0000.")
+			c.fail("text.nul", at, "A key must not contain the character U+0000")
 		}
 		c.noNUL(&v.items[i], at.entry(v.keys[i]))
 	}

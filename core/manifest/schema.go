@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,14 +75,30 @@ func compileSchema(v *value) (*jsonschema.Schema, error) {
 	return c.Compile(schemaURL)
 }
 
-// schemaReason returns what the compiler says without our made-up address.
+// schemaReason returns what the compiler says, without our made-up address. Of
+// all places where a schema breaks the rules for schemas it takes the first by
+// name, since the compiler's own order changes from run to run.
 func schemaReason(err error) string {
-	s := strings.ReplaceAll(err.Error(), schemaURL, "")
-	if i := strings.IndexByte(s, '\n'); i > 0 && strings.HasPrefix(s, "\"#\" is not valid") {
-		s = strings.TrimLeft(s[i+1:], "- ")
+	reason := err.Error()
+	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		if v, ok := errors.AsType[*jsonschema.ValidationError](bad.Err); ok {
+			reason = slices.Min(leaves(v))
+		}
 	}
-	s, _, _ = strings.Cut(s, "\n")
-	return show(s)
+	reason, _, _ = strings.Cut(strings.ReplaceAll(reason, schemaURL, ""), "\n")
+	return show(reason)
+}
+
+// leaves returns the innermost reasons of a validation error.
+func leaves(v *jsonschema.ValidationError) []string {
+	if len(v.Causes) == 0 {
+		return []string{v.Error()}
+	}
+	var all []string
+	for _, cause := range v.Causes {
+		all = append(all, leaves(cause)...)
+	}
+	return all
 }
 
 // any returns v as encoding/json would, with numbers as json.Number.

@@ -22,13 +22,16 @@ func readYAML(data []byte) (value, error) {
 	if err := checkBytes(data); err != nil {
 		return value{}, err
 	}
+	if i := bytes.IndexFunc(data, isControl); i >= 0 {
+		return value{}, badSyntax(data, int64(i), "json.malformed", "a control character stands in the document")
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		return value{}, yamlSyntax(err)
 	}
 	if err := dec.Decode(&more); err == nil {
-		return value{}, badNode(&more, "json.malformed", "a second document begins.")
+		return value{}, badNode(&more, "json.malformed", "a second document begins")
 	} else if !errors.Is(err, io.EOF) {
 		return value{}, yamlSyntax(err)
 	}
@@ -36,16 +39,25 @@ func readYAML(data []byte) (value, error) {
 	return r.value(doc.Content[0], 1)
 }
 
-// yamlSyntax says what the YAML parser refused; it knows lines only.
+// isControl reports whether r may not stand in a YAML document (YAML 1.2, 5.1).
+func isControl(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff
+}
+
+// yamlSyntax says what the YAML parser refused. It knows lines only, and leaves
+// out the first.
 func yamlSyntax(err error) error {
 	if errors.Is(err, io.EOF) {
-		return &syntaxError{"json.malformed", "line 1, column 1: the document is empty."}
+		return &syntaxError{"json.malformed", "line 1, column 1: the document is empty"}
 	}
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	if strings.Contains(message, "exceeded max depth") {
-		return &syntaxError{"json.too_deep", fmt.Sprintf("the document is nested deeper than %d levels.", MaxDepth)}
+		return &syntaxError{"json.too_deep", fmt.Sprintf("the document is nested deeper than %d levels", MaxDepth)}
 	}
-	return &syntaxError{"json.malformed", show(message) + "."}
+	if !strings.HasPrefix(message, "line ") {
+		message = "line 1: " + message
+	}
+	return &syntaxError{"json.malformed", show(message)}
 }
 
 // badNode returns a syntaxError at a node.
@@ -59,7 +71,7 @@ type yamlReader struct{ left int }
 
 func (r *yamlReader) value(n *yaml.Node, depth int) (value, error) {
 	if r.left--; r.left < 0 {
-		return value{}, badNode(n, "json.too_large", "the document unfolds to more than %d values.", maxNodes)
+		return value{}, badNode(n, "json.too_large", "the document unfolds to more than %d values", maxNodes)
 	}
 	if n.Kind == yaml.AliasNode {
 		return r.value(n.Alias, depth)
@@ -68,7 +80,7 @@ func (r *yamlReader) value(n *yaml.Node, depth int) (value, error) {
 		return scalar(n)
 	}
 	if depth > MaxDepth {
-		return value{}, badNode(n, "json.too_deep", "the document is nested deeper than %d levels.", MaxDepth)
+		return value{}, badNode(n, "json.too_deep", "the document is nested deeper than %d levels", MaxDepth)
 	}
 	switch tag := n.ShortTag(); {
 	case n.Kind == yaml.SequenceNode && tag == "!!seq":
@@ -76,7 +88,7 @@ func (r *yamlReader) value(n *yaml.Node, depth int) (value, error) {
 	case n.Kind == yaml.MappingNode && tag == "!!map":
 		return r.mapping(n, depth)
 	}
-	return value{}, badNode(n, "json.malformed", "the tag %s has no form in JSON.", show(n.Tag))
+	return value{}, badNode(n, "json.malformed", "the tag %s has no form in JSON", show(n.Tag))
 }
 
 func (r *yamlReader) sequence(n *yaml.Node, depth int) (value, error) {
@@ -100,10 +112,10 @@ func (r *yamlReader) mapping(n *yaml.Node, depth int) (value, error) {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
-			return v, badNode(n.Content[i], "json.malformed", "a key must be a string; put it in quotes.")
+			return v, badNode(n.Content[i], "json.malformed", "a key must be a string; put it in quotes")
 		}
 		if !seen.add(v.keys, key.Value) {
-			return v, badNode(n.Content[i], "json.duplicate_key", "the key '%s' stands twice in one object.", show(key.Value))
+			return v, badNode(n.Content[i], "json.duplicate_key", "the key '%s' stands twice in one object", show(key.Value))
 		}
 		member, err := r.value(n.Content[i+1], depth+1)
 		if err != nil {
@@ -124,6 +136,9 @@ func scalar(n *yaml.Node) (value, error) {
 	case "!!null":
 		return value{kind: null}, nil
 	case "!!str", "!!timestamp":
+		if n.Style == 0 && jsonNumber.MatchString(n.Value) { // a plain number too large for a double
+			return value{kind: number, text: n.Value}, nil
+		}
 		return value{kind: text, text: n.Value}, nil
 	case "!!bool":
 		var b bool
@@ -134,17 +149,31 @@ func scalar(n *yaml.Node) (value, error) {
 		if jsonNumber.MatchString(n.Value) {
 			return value{kind: number, text: n.Value}, nil
 		}
-		var i int64
-		var u uint64
+		if n.ShortTag() == "!!int" {
+			return wholeNumber(n)
+		}
 		var f float64
-		switch {
-		case n.Decode(&i) == nil:
-			return value{kind: number, text: strconv.FormatInt(i, 10)}, nil
-		case n.Decode(&u) == nil:
-			return value{kind: number, text: strconv.FormatUint(u, 10)}, nil
-		case n.Decode(&f) == nil && !math.IsInf(f, 0) && !math.IsNaN(f):
+		if n.Decode(&f) == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return value{kind: number, text: strconv.FormatFloat(f, 'g', -1, 64)}, nil
 		}
 	}
-	return value{}, badNode(n, "json.malformed", "'%s' (%s) has no form in JSON.", show(n.Value), show(n.ShortTag()))
+	return value{}, noForm(n)
+}
+
+// wholeNumber returns an integer that JSON would write otherwise, such as 0x1f.
+func wholeNumber(n *yaml.Node) (value, error) {
+	var i int64
+	var u uint64
+	switch {
+	case n.Decode(&i) == nil:
+		return value{kind: number, text: strconv.FormatInt(i, 10)}, nil
+	case n.Decode(&u) == nil:
+		return value{kind: number, text: strconv.FormatUint(u, 10)}, nil
+	}
+	return value{}, noForm(n)
+}
+
+// noForm refuses a scalar that JSON cannot write.
+func noForm(n *yaml.Node) error {
+	return badNode(n, "json.malformed", "'%s' (%s) has no form in JSON", show(n.Value), show(n.ShortTag()))
 }
