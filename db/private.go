@@ -113,9 +113,11 @@ func (p *Private) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if p.server, err = p.cluster.serve(ctx, p.Log, socket); err != nil {
+		return err
+	}
 	p.url = ownerURL(socket, privateDatabase)
-	p.server, err = p.cluster.serve(ctx, p.Log, socket)
-	return err
+	return nil
 }
 
 // URL returns the owner's connection string once Start has returned.

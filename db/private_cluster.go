@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // cluster is a PostgreSQL data directory, the programs that fit it and the
@@ -152,6 +153,7 @@ func (c *cluster) command(ctx context.Context, name string, args ...string) *exe
 // run runs a program to its end; its output becomes part of the error.
 func (c *cluster) run(ctx context.Context, name string, args ...string) error {
 	cmd := c.command(ctx, name, args...)
+	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(out)))

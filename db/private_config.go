@@ -56,10 +56,11 @@ func (c *cluster) configure(more map[string]string, hba string) error {
 	}
 	all := maps.Clone(settings)
 	maps.Copy(all, more)
+	quoted := strings.NewReplacer("'", "''", `\`, `\\`)
 	var conf strings.Builder
 	conf.WriteString("# Written by Vivified at every start. ALTER SYSTEM overrides it.\n")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&conf, "%s = '%s'\n", name, strings.ReplaceAll(all[name], "'", "''"))
+		fmt.Fprintf(&conf, "%s = '%s'\n", name, quoted.Replace(all[name]))
 	}
 	ident := fmt.Sprintf("# Written by Vivified at every start.\nvivified  \"%s\"  %s\n", strings.ReplaceAll(me, `"`, `""`), privateOwner)
 	for _, f := range []struct{ name, text string }{

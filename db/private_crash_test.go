@@ -80,8 +80,13 @@ func TestRunReportsAKilledServerAndTheNextStartRecovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.Close(context.Background())
-	go busy.Exec(context.Background(), "SELECT pg_sleep(60)")
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		busy.Exec(context.Background(), "SELECT pg_sleep(60)")
+		busy.Close(context.Background())
+	}()
+	defer func() { <-idle }()
 	done := make(chan error, 1)
 	go func() { done <- first.Run(context.Background()) }()
 	if err := syscall.Kill(serverPid(t, dir), syscall.SIGKILL); err != nil {

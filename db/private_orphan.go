@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // pidFile is what a running server writes into its data directory.
@@ -38,31 +39,35 @@ func parsePidFile(text string) pidRecord {
 // down, through pg_ctl as the owner's user, who can signal nobody else's
 // processes. The files of one that died are made harmless.
 func (c *cluster) endOrphan(ctx context.Context, log *slog.Logger) error {
-	text, err := c.root.ReadFile(pidFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	text, r, err := c.readPidFile()
+	if text == "" || err != nil {
 		return err
 	}
-	r := parsePidFile(string(text))
 	defer removeSocketDir(r.socket, c.owner.uid)
-	if r.pid > 1 && runsIn(r.pid, c.path) {
+	if c.running(r) {
 		log.Warn("shutting down a PostgreSQL that an earlier core left behind", "pid", r.pid)
-		if c.run(ctx, "pg_ctl", "stop", "-m", "fast", "-t", "5") == nil {
-			return nil
+	}
+	for _, mode := range []string{"fast", "immediate"} {
+		if !c.running(r) {
+			break
 		}
-		if err := c.run(ctx, "pg_ctl", "stop", "-m", "immediate", "-t", "5"); err != nil {
-			return fmt.Errorf("end the PostgreSQL that an earlier core left behind: %w", err)
-		}
-		return nil
+		// This fails, too, when the server ends by itself just then: Linux tells
+		// it that its core died. It removes its pid file before it is quite gone.
+		err = c.run(ctx, "pg_ctl", "stop", "-m", mode, "-t", "5")
+		c.awaitEnd(ctx, r, time.Second)
+	}
+	if c.running(r) {
+		return fmt.Errorf("end the PostgreSQL that an earlier core left behind: %w", err)
+	}
+	if text, _, err = c.readPidFile(); text == "" || err != nil {
+		return err
 	}
 	log.Info("recovering the database after PostgreSQL was killed")
 	// A server refuses to start while the recorded process exists, be it a
 	// zombie or a stranger with the same number. Our own number means "my
 	// parent" to it, which it accepts; the rest of the file must stay, because
 	// it leads the server to shared memory that dying sessions may still use.
-	_, rest, _ := strings.Cut(string(text), "\n")
+	_, rest, _ := strings.Cut(text, "\n")
 	if err := c.write(pidFile, strconv.Itoa(os.Getpid())+"\n"+rest); err != nil {
 		return fmt.Errorf("renew %s: %w", pidFile, err)
 	}
@@ -72,6 +77,33 @@ func (c *cluster) endOrphan(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 	return nil
+}
+
+// running reports whether the recorded process is a server of this cluster.
+func (c *cluster) running(r pidRecord) bool { return r.pid > 1 && runsIn(r.pid, c.path) }
+
+// awaitEnd waits until the recorded server has ended, for a while.
+func (c *cluster) awaitEnd(ctx context.Context, r pidRecord, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for c.running(r) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// readPidFile returns the pid file as text, "" when there is none, and read.
+func (c *cluster) readPidFile() (string, pidRecord, error) {
+	text, err := c.root.ReadFile(pidFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", pidRecord{}, nil
+	}
+	return string(text), parsePidFile(string(text)), err
 }
 
 // removeSocketDir removes a temporary socket directory of ours that a killed

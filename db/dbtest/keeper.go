@@ -33,7 +33,7 @@ func keep(dir string) int {
 		Settings: map[string]string{
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
 			"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
-			"max_connections": "500", "autovacuum": "off",
+			"max_connections": "500", "autovacuum": "off", "dynamic_shared_memory_type": "mmap",
 		},
 	}
 	ctx := context.Background()
