@@ -951,6 +951,19 @@ func (q *Queries) SetupUse(ctx context.Context, at time.Time, tokenHash []byte) 
 	return result.RowsAffected(), nil
 }
 
+const signingKeyBurn = `-- name: SigningKeyBurn :execrows
+UPDATE signing_keys SET sealed = '' WHERE expires_at < $1 AND sealed <> ''
+`
+
+// SigningKeyBurn destroys the private halves of keys that ended before a time. The public ones stay: what they signed for the record is verified years later.
+func (q *Queries) SigningKeyBurn(ctx context.Context, before time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, signingKeyBurn, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const signingKeyInsert = `-- name: SigningKeyInsert :exec
 INSERT INTO signing_keys (kid, public, sealed, created_at, not_before, retire_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -1013,6 +1026,36 @@ func (q *Queries) SigningKeyList(ctx context.Context, at time.Time) ([]SigningKe
 	return items, nil
 }
 
+const signingKeyPublic = `-- name: SigningKeyPublic :many
+SELECT kid, public FROM signing_keys
+`
+
+type SigningKeyPublicRow struct {
+	Kid    string
+	Public []byte
+}
+
+// SigningKeyPublic returns the public half of every key there ever was.
+func (q *Queries) SigningKeyPublic(ctx context.Context) ([]SigningKeyPublicRow, error) {
+	rows, err := q.db.Query(ctx, signingKeyPublic)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SigningKeyPublicRow{}
+	for rows.Next() {
+		var i SigningKeyPublicRow
+		if err := rows.Scan(&i.Kid, &i.Public); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signingKeyRetire = `-- name: SigningKeyRetire :exec
 UPDATE signing_keys SET retire_at = LEAST(retire_at, $1), expires_at = LEAST(expires_at, $2)
 WHERE kid <> $3 AND expires_at > $4
@@ -1043,19 +1086,6 @@ UPDATE signing_keys SET retire_at = LEAST(retire_at, $1), expires_at = $1 WHERE 
 // SigningKeyRevoke ends a key and all it signed at once; 0 rows when it had ended.
 func (q *Queries) SigningKeyRevoke(ctx context.Context, at time.Time, kid string) (int64, error) {
 	result, err := q.db.Exec(ctx, signingKeyRevoke, at, kid)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const signingKeyTrim = `-- name: SigningKeyTrim :execrows
-DELETE FROM signing_keys WHERE expires_at < $1
-`
-
-// SigningKeyTrim forgets keys that ended before a time.
-func (q *Queries) SigningKeyTrim(ctx context.Context, before time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, signingKeyTrim, before)
 	if err != nil {
 		return 0, err
 	}

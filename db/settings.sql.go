@@ -406,7 +406,7 @@ func (q *Queries) SettingSealed(ctx context.Context) ([]SettingSealedRow, error)
 
 const settingSealedHeaders = `-- name: SettingSealedHeaders :many
 SELECT substring(sealed FOR $1::int)::bytea AS header, count(*) AS sealed_values
-FROM (SELECT sealed FROM settings WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM signing_keys) AS everything
+FROM (SELECT sealed FROM settings WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM signing_keys WHERE sealed <> '') AS everything
 GROUP BY 1 ORDER BY 2 DESC
 `
 

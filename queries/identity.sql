@@ -248,9 +248,9 @@ WHERE kid <> @spared AND expires_at > @at;
 -- name: SigningKeyRevoke :execrows
 UPDATE signing_keys SET retire_at = LEAST(retire_at, @at), expires_at = @at WHERE kid = @kid AND expires_at > @at;
 
--- SigningKeyTrim forgets keys that ended before a time.
--- name: SigningKeyTrim :execrows
-DELETE FROM signing_keys WHERE expires_at < @before;
+-- SigningKeyBurn destroys the private halves of keys that ended before a time. The public ones stay: what they signed for the record is verified years later.
+-- name: SigningKeyBurn :execrows
+UPDATE signing_keys SET sealed = '' WHERE expires_at < @before AND sealed <> '';
 
 -- RefreshTokenInsert adds a refresh token.
 -- name: RefreshTokenInsert :exec
@@ -294,3 +294,7 @@ SELECT * FROM registration_tokens ORDER BY created_at DESC, id;
 -- RegistrationTokenRevoke ends a registration token and returns it; no row when it had ended.
 -- name: RegistrationTokenRevoke :one
 UPDATE registration_tokens SET revoked_at = @at::timestamptz WHERE id = @id AND revoked_at IS NULL RETURNING *;
+
+-- SigningKeyPublic returns the public half of every key there ever was.
+-- name: SigningKeyPublic :many
+SELECT kid, public FROM signing_keys;

@@ -53,7 +53,7 @@ SELECT coalesce(max(version), 0)::bigint FROM settings_history WHERE scope = @sc
 -- SettingSealedHeaders returns the first bytes of everything sealed under the master key, which name the key, and how many values carry them.
 -- name: SettingSealedHeaders :many
 SELECT substring(sealed FOR sqlc.arg(size)::int)::bytea AS header, count(*) AS sealed_values
-FROM (SELECT sealed FROM settings WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM signing_keys) AS everything
+FROM (SELECT sealed FROM settings WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM signing_keys WHERE sealed <> '') AS everything
 GROUP BY 1 ORDER BY 2 DESC;
 
 -- SettingSealed returns every sealed setting of every scope.

@@ -167,7 +167,7 @@ func (s *Service) changed(ctx context.Context) {
 	}
 }
 
-// Trim forgets sessions, links, tokens, keys and counts that ended a while ago.
+// Trim forgets sessions, links, tokens, private keys and counts that ended a while ago.
 func (s *Service) Trim(ctx context.Context) error {
 	q, now := db.New(s.Pool), s.now()
 	for _, t := range []struct {
@@ -178,7 +178,7 @@ func (s *Service) Trim(ctx context.Context) error {
 		{"sessions", q.SessionTrim, 30 * 24 * time.Hour},
 		{"invitations", q.InvitationTrim, 30 * 24 * time.Hour},
 		{"refresh tokens", q.RefreshTokenTrim, 24 * time.Hour},
-		{"signing keys", q.SigningKeyTrim, 90 * 24 * time.Hour},
+		{"signing keys", q.SigningKeyBurn, time.Hour},
 		{"sign-in counts", q.ThrottleTrim, 24 * time.Hour},
 	} {
 		if _, err := t.trim(ctx, now.Add(-t.keep)); err != nil {

@@ -64,24 +64,31 @@ func (s *Service) issue(ctx context.Context, q *db.Queries, p db.Plugin, family 
 	return PluginTokens{Plugin: p.ID, Token: signed, ExpiresIn: pluginTokenLife, RefreshToken: secret}, err
 }
 
-// RefreshPlugin exchanges a refresh token for fresh tokens. A token that is
-// not good is an Unauthenticated fault; one used before also ends every token
-// descended from the same registration, because two parties hold it. While the
-// plugin is disabled it is a Denied fault, and the token stays good.
+// RefreshPlugin exchanges a refresh token for fresh tokens. A token that is not
+// good is an Unauthenticated fault; one used before also ends every token descended
+// from the same registration, because two parties hold it. While the plugin is
+// disabled it is a Denied fault, and the token stays good.
 func (s *Service) RefreshPlugin(ctx context.Context, refresh string) (PluginTokens, error) {
-	return s.refresh(ctx, refresh, "", false)
+	issued, err := s.exchange(ctx, refresh, exchange{})
+	return issued, s.deny(ctx, err)
 }
 
-// ReturnPlugin does the same for a plugin that comes back and presents its refresh
-// token as the proof that it is that plugin, also while it is disabled. Another
-// plugin's token is an Unauthenticated fault, and stays good.
+// ReturnPlugin does the same for a plugin that comes back, also while it is
+// disabled. Another plugin's token is an Unauthenticated fault, and stays good.
+// Whoever asks records a refusal.
 func (s *Service) ReturnPlugin(ctx context.Context, refresh, plugin string) (PluginTokens, error) {
-	return s.refresh(ctx, refresh, plugin, true)
+	return s.exchange(ctx, refresh, exchange{plugin: plugin, disabledToo: true})
 }
 
-func (s *Service) refresh(ctx context.Context, refresh, plugin string, disabledToo bool) (PluginTokens, error) {
+// exchange says how a refresh token is looked at.
+type exchange struct {
+	plugin      string // whose it must be; "" for anybody's
+	disabledToo bool
+}
+
+func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (PluginTokens, error) {
 	if !isSecret(refreshPrefix, refresh) {
-		return PluginTokens{}, s.deny(ctx, refused(&denial{Credential: CredentialRefresh, Reason: "form"}))
+		return PluginTokens{}, refused(&denial{Credential: CredentialRefresh, Reason: "form"})
 	}
 	var issued PluginTokens
 	var denied error
@@ -98,47 +105,67 @@ func (s *Service) refresh(ctx context.Context, refresh, plugin string, disabledT
 		if err != nil {
 			return err
 		}
-		now, d := s.now(), &denial{Credential: CredentialRefresh, Plugin: p.ID}
-		switch {
-		case plugin != "" && plugin != p.ID:
-			d.Reason = "of another plugin"
-		case row.RevokedAt != nil || row.Generation != p.Generation || policy.State(p.State) == policy.Quarantined:
-			d.Reason = "revoked"
-		case row.UsedAt != nil:
-			d.Reason = "used twice; its family is revoked"
-			if _, err := q.RefreshTokenRevokeFamily(ctx, now, row.Family); err != nil {
-				return err
-			}
-		case !now.Before(row.ExpiresAt):
-			d.Reason = "expired"
-		case policy.State(p.State) == policy.Disabled && !disabledToo:
-			d.Reason = "plugin disabled"
+		d := &denial{Credential: CredentialRefresh, Plugin: p.ID}
+		switch d.Reason = how.wrong(row, p, s.now()); {
+		case d.Reason == "plugin disabled":
 			denied = fault.New(fault.Denied, "plugin.disabled", "This plugin is disabled; its tokens work again once it is enabled.").Because(d)
 			return nil
-		default:
-			return s.rotate(ctx, q, row, p, &issued)
+		case d.Reason != "":
+			denied = refused(d)
+			if d.Reason == usedBefore {
+				return s.endFamily(ctx, q, row)
+			}
+			return nil
 		}
-		denied = refused(d)
-		return nil
+		issued, err = s.rotateRefresh(ctx, q, row, p)
+		return err
 	})
+	if err == nil {
+		err = denied
+	}
+	return issued, err
+}
+
+// usedBefore is why a refresh token is refused that two parties hold.
+const usedBefore = "used before"
+
+// wrong says why a refresh token is not good; "" when it is.
+func (how exchange) wrong(row db.PluginRefreshToken, p db.Plugin, now time.Time) string {
+	switch {
+	case how.plugin != "" && how.plugin != p.ID:
+		return "of another plugin"
+	case row.RevokedAt != nil || row.Generation != p.Generation || policy.State(p.State) == policy.Quarantined:
+		return "revoked"
+	case row.UsedAt != nil:
+		return usedBefore
+	case !now.Before(row.ExpiresAt):
+		return "expired"
+	case policy.State(p.State) == policy.Disabled && !how.disabledToo:
+		return "plugin disabled"
+	}
+	return ""
+}
+
+// endFamily revokes every refresh token descended from the same registration.
+func (s *Service) endFamily(ctx context.Context, q *db.Queries, row db.PluginRefreshToken) error {
+	n, err := q.RefreshTokenRevokeFamily(ctx, s.now(), row.Family)
+	if err != nil {
+		return err
+	}
+	return audit.Append(ctx, q, audit.Entry{Plugin: row.PluginID, Action: "plugin.token.revoke", Object: row.PluginID, Outcome: audit.OK, Detail: map[string]any{
+		"reason": "a refresh token was used twice", "tokens": n,
+	}})
+}
+
+// rotateRefresh spends a refresh token and issues what follows it.
+func (s *Service) rotateRefresh(ctx context.Context, q *db.Queries, row db.PluginRefreshToken, p db.Plugin) (PluginTokens, error) {
+	if err := q.RefreshTokenUse(ctx, s.now(), row.Hash); err != nil {
+		return PluginTokens{}, err
+	}
+	issued, err := s.issue(ctx, q, p, row.Family)
 	if err != nil {
 		return PluginTokens{}, err
 	}
-	if denied != nil {
-		return PluginTokens{}, s.deny(ctx, denied)
-	}
-	return issued, nil
-}
-
-// rotate spends a refresh token and issues what follows it.
-func (s *Service) rotate(ctx context.Context, q *db.Queries, row db.PluginRefreshToken, p db.Plugin, issued *PluginTokens) error {
-	if err := q.RefreshTokenUse(ctx, s.now(), row.Hash); err != nil {
-		return err
-	}
-	var err error
-	if *issued, err = s.issue(ctx, q, p, row.Family); err != nil {
-		return err
-	}
 	ctx = actor.With(ctx, actor.Actor{Kind: actor.Plugin, ID: p.ID, Name: p.Name, Tenant: p.TenantID, Credential: actor.Credential{Kind: CredentialRefresh, ID: row.Family.String()}})
-	return audit.Append(ctx, q, audit.Entry{Plugin: p.ID, Action: "plugin.token", Object: p.ID, Outcome: audit.OK, Detail: map[string]any{"by": "refresh"}})
+	return issued, audit.Append(ctx, q, audit.Entry{Plugin: p.ID, Action: "plugin.token", Object: p.ID, Outcome: audit.OK, Detail: map[string]any{"by": "refresh"}})
 }

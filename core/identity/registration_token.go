@@ -109,13 +109,13 @@ func (s *Service) RevokeRegistrationToken(ctx context.Context, id uuid.UUID) err
 }
 
 // CheckRegistrationToken returns nil when a token lets a new plugin of that id
-// register now. It changes nothing; SpendRegistrationToken decides.
+// register now. It changes nothing; SpendRegistrationToken decides. Whoever asks
+// records a refusal.
 func (s *Service) CheckRegistrationToken(ctx context.Context, secret, plugin string) error {
-	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
+	return db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		_, err := s.registrationToken(ctx, q, secret, plugin, true)
 		return err
 	})
-	return s.deny(ctx, err)
 }
 
 // SpendRegistrationToken uses a token for a new plugin, in the transaction of q
@@ -130,13 +130,13 @@ func (s *Service) SpendRegistrationToken(ctx context.Context, q *db.Queries, sec
 }
 
 // ProveReturn returns nil when a token proves that whoever presents it is the
-// registered plugin of that id: it is bound to the id or registered it.
+// registered plugin of that id: it is bound to the id or registered it. It spends
+// nothing; whoever asks records a refusal.
 func (s *Service) ProveReturn(ctx context.Context, secret, plugin string) error {
-	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
+	return db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		_, err := s.registrationToken(ctx, q, secret, plugin, false)
 		return err
 	})
-	return s.deny(ctx, err)
 }
 
 // registrationToken returns a token that is good for a plugin, new or coming back,
