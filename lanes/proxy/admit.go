@@ -135,8 +135,15 @@ func (l *Lane) takeApproved(snap *registry.Snapshot, plugin, host string) error 
 	return nil
 }
 
-// judge looks the host up and judges its addresses.
+// judge looks the host up and judges its addresses. A name server that does not
+// answer leaves time to record that it did not.
 func (l *Lane) judge(ctx context.Context, h *hop, r *policy.Resource) {
+	patience := lookupTime
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var err error
 	h.judged, err = l.dialer.Judge(ctx, h.target.Host, h.target.Port)
 	switch {

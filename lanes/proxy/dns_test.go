@@ -16,6 +16,9 @@ type nameserver struct {
 	asked   atomic.Int64
 }
 
+// mute is the answer of a name server that gives none.
+var mute = []netip.Addr{{}}
+
 // startNameserver serves A and AAAA questions until the test ends. A name that
 // answer gives nothing for does not exist.
 func startNameserver(t testing.TB, answer func(name string) []netip.Addr) *nameserver {
@@ -56,6 +59,9 @@ func (ns *nameserver) reply(question []byte, answer func(string) []netip.Addr) [
 		}
 	}
 	for _, a := range addrs {
+		if !a.IsValid() {
+			return nil
+		}
 		header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 0}
 		switch {
 		case a.Is4() && q.Type == dnsmessage.TypeA:

@@ -248,7 +248,7 @@ func TestDoFailures(t *testing.T) {
 			}
 		case "/bomb":
 			rw.Header().Set("Content-Encoding", "gzip")
-			rw.Write(bomb(t, 1<<20))
+			rw.Write(bomb(t, 1<<19))
 		case "/notgzip":
 			rw.Header().Set("Content-Encoding", "gzip")
 			io.WriteString(rw, "this is not gzip")
@@ -272,7 +272,10 @@ func TestDoFailures(t *testing.T) {
 		w.approve(t, registry.Approved{Plugin: mailer, Domain: "api.example.com", Ports: ports(site, unknown, wrong, old, plain, silent)}, s)
 	}
 	w.approve(t, registry.Approved{Plugin: mailer, Domain: "nowhere.example.com"}, nil)
+	w.approve(t, registry.Approved{Plugin: mailer, Domain: "private.example.com"}, nil)
+	w.dns.Store("private.example.com", func() []netip.Addr { return mute })
 	tests := []struct{ name, url, code string }{
+		{"a name server that hangs", "https://private.example.com/", proxy.CodeTimeout},
 		{"an unknown name", "https://nowhere.example.com/", proxy.CodeDNS},
 		{"a closed port", at("api.example.com", silent, "/"), proxy.CodeConnect},
 		{"an unknown authority", at("api.example.com", unknown, "/"), proxy.CodeTLS},

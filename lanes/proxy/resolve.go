@@ -22,6 +22,7 @@ const (
 )
 
 const (
+	lookupTime  = 5 * time.Second // for the resolver
 	believed    = 5 * time.Second // how long an answer of the resolver is used
 	maxBelieved = 4096            // names
 	maxAddrs    = 64              // addresses of one name; more is no honest answer

@@ -71,7 +71,7 @@ func (l *Lane) Stream(ctx context.Context, r StreamRequest) (*Reply, error) {
 		return nil, err
 	}
 	f := &flow{
-		from: body, close: resp.Body.Close, watch: watch, patience: l.limits.Timeout, complete: resp.Body == http.NoBody,
+		from: body, close: resp.Body.Close, watch: watch, patience: l.limits.Timeout, complete: isEmpty(resp),
 		explain: func(err error) error { return failure(ctx, h.target.Host, err) },
 		over: func(n int64, failure error) {
 			l.end(ctx, h, ended{Status: resp.StatusCode, Sent: sent.read.Load(), Received: n}, failure)
@@ -102,6 +102,11 @@ func (l *Lane) begin(ctx context.Context, o *outlet, h *hop, m *message, sent *g
 	}
 	resp.Header = header
 	return resp, body, nil
+}
+
+// isEmpty reports whether an answer has no body (RFC 9112 section 6.3).
+func isEmpty(resp *http.Response) bool {
+	return resp.Request.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified || resp.ContentLength == 0
 }
 
 // flow is the body of a Reply: it fails when the host stands still for longer than
