@@ -75,6 +75,10 @@ func (r *Registry) Withdraw(ctx context.Context, id uuid.UUID) error {
 
 // Approve approves egress to a domain that the plugin's manifest declares.
 func (r *Registry) Approve(ctx context.Context, a Approved) error {
+	a, err := a.checked()
+	if err != nil {
+		return err
+	}
 	p, ok := r.Snapshot().Plugin(a.Plugin)
 	if !ok {
 		return unknown(a.Plugin)

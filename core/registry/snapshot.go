@@ -92,7 +92,7 @@ func (a *Approval) Judge(scheme, method, path string, port int, at time.Time) po
 // under reports whether path is prefix or lies below it; /api covers /api and /api/x, not /apix.
 func under(path, prefix string) bool {
 	rest, ok := bytes.CutPrefix([]byte(path), []byte(prefix))
-	return ok && (len(rest) == 0 || prefix[len(prefix)-1] == '/' || rest[0] == '/' || rest[0] == '?')
+	return ok && prefix != "" && (len(rest) == 0 || prefix[len(prefix)-1] == '/' || rest[0] == '/' || rest[0] == '?')
 }
 
 type pair struct{ a, b string }

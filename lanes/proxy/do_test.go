@@ -112,7 +112,7 @@ func TestDoRecordsBothEndsAndHidesTheQuery(t *testing.T) {
 	}
 }
 
-// acc-032: what cannot be recorded goes nowhere.
+// What cannot be recorded goes nowhere.
 func TestDoGoesNowhereWithoutAudit(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	site, connections := w.serve(t, func(http.ResponseWriter, *http.Request) {})
@@ -180,6 +180,33 @@ func TestDoRefuses(t *testing.T) {
 		if tt.rule != "proxy.address" && w.ns.asked.Load() != asked {
 			t.Errorf("%s by %s: a name server heard of it", tt.url, tt.plugin)
 		}
+	}
+}
+
+// What could never match a request, or would match all, is no approval.
+func TestApprovalsAreChecked(t *testing.T) {
+	w := newWorld(t, worldConfig{})
+	none, negative := int32(0), int64(-1)
+	for name, a := range map[string]registry.Approved{
+		"an undeclared domain": {Domain: "undeclared.example.com"},
+		"an empty prefix":      {PathPrefixes: []string{""}},
+		"a prefix of no path":  {PathPrefixes: []string{"v1"}},
+		"a port of none":       {Ports: []int32{0}},
+		"a port too large":     {Ports: []int32{65536}},
+		"no rate":              {Rate: &none},
+		"no bytes":             {Bytes: &negative},
+		"two methods in one":   {Methods: []string{"GET, POST"}},
+	} {
+		if a.Plugin = mailer; a.Domain == "" {
+			a.Domain = "api.example.com"
+		}
+		if err := w.registry.Approve(actor.With(t.Context(), actor.Core("test")), a); !fault.Is(err, fault.Unprocessable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.approve(t, registry.Approved{Plugin: mailer, Domain: "API.example.com", Methods: []string{"get"}}, nil)
+	if _, err := w.get(t, mailer, "https://api.example.com:443/"); err != nil {
+		t.Errorf("in other letters: %v", err)
 	}
 }
 
@@ -429,7 +456,7 @@ func TestDoTriesAgainOnlyWhereItIsHarmless(t *testing.T) {
 	}
 }
 
-// acc-007, through the whole lane.
+// The flipping resolver (CVE-2023-26492), through the whole lane.
 func TestDoNeverReachesLoopbackThroughAFlippingResolver(t *testing.T) {
 	var second atomic.Int64
 	began := time.Now()

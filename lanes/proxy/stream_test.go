@@ -56,7 +56,7 @@ func TestStreamPassesBothBodies(t *testing.T) {
 	if err != nil || body != text || reply.Status != http.StatusAccepted || reply.Decision == "" {
 		t.Errorf("the plugin got %d %q, %v", reply.Status, body, err)
 	}
-	// acc-012: neither the session nor the bearer leaves.
+	// Neither the session nor the bearer leaves.
 	if diff := cmp.Diff(http.Header{"X-Custom": {"1"}, "Content-Type": {"text/plain"}, "User-Agent": {"Vivified"}, "Accept-Encoding": {"gzip"}}, got); diff != "" {
 		t.Errorf("the headers the host got (-want +got):\n%s", diff)
 	}
