@@ -98,7 +98,7 @@ var table = [...]Rule{
 	{"runtime.invalid", Error, "The runtime is malformed, has an unknown member, or names an image without the digest that policy wants.", "See the fields of runtime; pin images as name@sha256:…."},
 	{"permission.unknown", Error, "A permission is not known.", "Use the permissions that the manifest reference lists."},
 	{"permission.agent_only", Error, "A permission is for the desktop agent and cannot be given inside the core.", "Remove the permission."},
-	{"limit.items", Error, "A list has more items than anything real needs.", "Remove items."},
+	{"limit.items", Error, "A list or a schema is larger than anything real needs.", "Make it smaller."},
 
 	{"field.unknown", Warning, "A field is not known and is ignored.", "Check its spelling; names are case-sensitive."},
 	{"traits.unknown", Warning, "A trait is not known and grants nothing.", "Check its spelling, or ask an administrator to add it."},

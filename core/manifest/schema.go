@@ -13,8 +13,11 @@ import (
 	"github.com/vivified/vivified/core/trait"
 )
 
-// maxSchemas bounds how many schemas one manifest makes us compile.
-const maxSchemas = 512
+// The limits of schemas. Compiling takes time in the square of a schema's size.
+const (
+	maxSchemas      = 512  // in one manifest
+	maxSchemaValues = 4000 // in one schema, counting every value inside
+)
 
 // schema checks a JSON Schema (2020-12 unless it says otherwise) and returns
 // it in canonical form. References may only point into the schema itself:
@@ -25,6 +28,10 @@ func (c *checker) schema(v *value, at place, rule string) json.RawMessage {
 	}
 	if c.schemas++; c.schemas > maxSchemas {
 		c.fail("limit.items", at, fmt.Sprintf("The manifest has more than %d schemas", maxSchemas))
+		return nil
+	}
+	if v.size() > maxSchemaValues {
+		c.fail("limit.items", at, fmt.Sprintf("Schema has more than %d values", maxSchemaValues))
 		return nil
 	}
 	if why := schemaFault(v); why != "" {
@@ -99,6 +106,15 @@ func leaves(v *jsonschema.ValidationError) []string {
 		all = append(all, leaves(cause)...)
 	}
 	return all
+}
+
+// size returns how many values v is made of.
+func (v *value) size() int {
+	n := 1
+	for i := range v.items {
+		n += v.items[i].size()
+	}
+	return n
 }
 
 // any returns v as encoding/json would, with numbers as json.Number.

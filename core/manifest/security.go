@@ -66,6 +66,9 @@ func (c *checker) classes(v *value, at place, rule string) (set trait.Classes, o
 	return set, ok
 }
 
+// maxDomains is how many domains one list may hold.
+const maxDomains = 1024
+
 // allowedDomains reads both lists of allowed domains and returns how many they
 // hold. It is not known while the security object could not be read.
 func (c *checker) allowedDomains(top, security members) amount {
@@ -78,8 +81,8 @@ func (c *checker) allowedDomains(top, security members) amount {
 		ok = ok && !from.of.wrong("allowed_domains")
 		list := from.of.ok("allowed_domains")
 		n += len(list.strings())
-		for i, name := range list.strings() {
-			c.domain(name, at.item(i))
+		for i, name := range c.list(list, at, maxDomains) {
+			c.domain(name.text, at.item(i))
 		}
 	}
 	slices.Sort(c.m.AllowedDomains)

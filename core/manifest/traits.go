@@ -8,10 +8,16 @@ import (
 	"github.com/vivified/vivified/core/trait"
 )
 
+// maxTraits is how many traits a plugin may declare.
+const maxTraits = 256
+
 // traits reads the declared traits; it reports whether they can be relied on
 // by rules that join them with other fields.
 func (c *checker) traits(v *value, at place) bool {
 	if v == nil {
+		return false
+	}
+	if len(v.items) > 0 && c.list(v, at, maxTraits) == nil {
 		return false
 	}
 	c.m.DeclaredTraits = v.strings()
