@@ -91,7 +91,7 @@ func (s *Service) APIKeys(ctx context.Context, owner uuid.UUID) ([]APIKey, error
 	}
 	rows, err := db.New(s.Pool).APIKeyList(ctx, owner)
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	keys := make([]APIKey, len(rows))
 	for i, row := range rows {

@@ -130,7 +130,7 @@ func (s *Service) Invited(ctx context.Context, secret string) (User, error) {
 		return User{}, linkGone()
 	}
 	if err != nil {
-		return User{}, err
+		return User{}, db.Fault(err)
 	}
 	return s.user(ctx, q, row.User)
 }

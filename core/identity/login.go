@@ -47,7 +47,7 @@ func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
 	}
 	rows, err := db.New(s.Pool).UserByAccount(ctx, actor.DefaultTenant, account)
 	if err != nil {
-		return Grant{}, s.undo(ctx, err, byName, byFrom)
+		return Grant{}, s.undo(ctx, db.Fault(err), byName, byFrom)
 	}
 	row, reason := whoSignsIn(account, rows)
 	ok, stronger, err := s.hasher.match(ctx, in.Password, row.PasswordHash)

@@ -84,7 +84,7 @@ func (s *Service) CreateRegistrationToken(ctx context.Context, plugin, label str
 func (s *Service) RegistrationTokens(ctx context.Context) ([]RegistrationToken, error) {
 	rows, err := db.New(s.Pool).RegistrationTokenList(ctx)
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	ts := make([]RegistrationToken, len(rows))
 	for i, row := range rows {

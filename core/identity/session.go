@@ -73,7 +73,7 @@ func (s *Service) Sessions(ctx context.Context, user uuid.UUID) ([]Session, erro
 	}
 	rows, err := db.New(s.Pool).SessionList(ctx, user, s.now())
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	idle, current := s.idle(u.Traits), actor.From(ctx).Credential
 	sessions := []Session{}

@@ -19,7 +19,7 @@ func (s *Service) SetupNeeded(ctx context.Context) (bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return true, nil
 	}
-	return err == nil && row.UsedAt == nil, err
+	return err == nil && row.UsedAt == nil, db.Fault(err)
 }
 
 // NewSetupToken returns the one-time token of the first run: the configured one,
@@ -32,7 +32,7 @@ func (s *Service) NewSetupToken(ctx context.Context) (string, error) {
 	}
 	n, err := db.New(s.Pool).SetupPut(ctx, hash, s.now())
 	if err != nil {
-		return "", err
+		return "", db.Fault(err)
 	}
 	if n == 0 {
 		return "", setupDone()
@@ -47,7 +47,7 @@ func (s *Service) NewSetupToken(ctx context.Context) (string, error) {
 func (s *Service) CompleteSetup(ctx context.Context, token, email, name, password string) (User, error) {
 	row, err := db.New(s.Pool).SetupGet(ctx)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return User{}, err
+		return User{}, db.Fault(err)
 	}
 	if row.UsedAt != nil {
 		return User{}, setupDone()

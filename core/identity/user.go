@@ -72,7 +72,7 @@ func (s *Service) users(ctx context.Context, q *db.Queries, rows []db.User) ([]U
 	}
 	grants, err := q.UserGrants(ctx, ids, s.now())
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	of := map[uuid.UUID][]db.UserGrantsRow{}
 	for _, g := range grants {
@@ -104,7 +104,7 @@ func (s *Service) Effective(ctx context.Context, id uuid.UUID) ([]Held, error) {
 	}
 	grants, err := q.UserGrants(ctx, []uuid.UUID{id}, s.now())
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	return holdings(s.Traits(), grants), nil
 }
@@ -122,7 +122,7 @@ type Role struct {
 func (s *Service) Roles(ctx context.Context) ([]Role, error) {
 	rows, err := db.New(s.Pool).RoleList(ctx)
 	if err != nil {
-		return nil, err
+		return nil, db.Fault(err)
 	}
 	roles := make([]Role, len(rows))
 	for i, r := range rows {
@@ -136,5 +136,5 @@ func noUser(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fault.New(fault.NotFound, "user.unknown", "There is no such person.")
 	}
-	return err
+	return db.Fault(err)
 }

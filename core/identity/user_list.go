@@ -59,7 +59,7 @@ func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
 		Status: printable(string(f.Status), 16), Role: printable(f.Role, 100), At: s.now(), Most: int32(most + 1),
 	})
 	if err != nil {
-		return UserPage{}, err
+		return UserPage{}, db.Fault(err)
 	}
 	more := len(rows) > most
 	rows = rows[:min(most, len(rows))]
@@ -95,7 +95,7 @@ func (s *Service) AllAPIKeys(ctx context.Context, before uuid.UUID, most int) (A
 	}
 	rows, err := db.New(s.Pool).APIKeyListAll(ctx, db.APIKeyListAllParams{TenantID: actor.From(ctx).Tenant, Before: before, Most: int32(most + 1)})
 	if err != nil {
-		return APIKeyPage{}, err
+		return APIKeyPage{}, db.Fault(err)
 	}
 	page := APIKeyPage{Keys: []APIKey{}}
 	for i, row := range rows {
