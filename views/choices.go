@@ -23,10 +23,6 @@ var generalKeys = []struct {
 	{[]string{"Esc"}, "Close what is open"},
 }
 
-// localZone is the zone the local button stands for: the reader's, if it is known.
-// Otherwise the script asks the browser.
-func localZone(r Reader) string { return r.Zone }
-
 // localOffset is the offset beside the local button.
 func localOffset(r Reader) string {
 	if r.Zone == "" {

@@ -63,11 +63,19 @@ func ReadRange(q url.Values) Range {
 // localTime is the form of a datetime-local input.
 const localTime = "2006-01-02T15:04"
 
+// chosen is the choice in force; an empty Range is the usual one.
+func (r Range) chosen() string {
+	if r.Value == "" {
+		return DefaultRange
+	}
+	return r.Value
+}
+
 // Bounds returns the moments a range covers, seen at now in the reader's zone. A
 // zero moment is no bound; ok is false when a custom bound cannot be read.
 func (r Range) Bounds(now time.Time, zone *time.Location) (from, to time.Time, ok bool) {
 	for _, known := range ranges {
-		if known.value == r.Value && known.length > 0 {
+		if known.value == r.chosen() && known.length > 0 {
 			return now.Add(-known.length), time.Time{}, true
 		}
 	}
@@ -101,7 +109,7 @@ func (f Filter) query(less ...string) url.Values {
 		set(field.Name, field.Value)
 	}
 	if f.Range != nil {
-		if f.Range.Value != DefaultRange {
+		if f.Range.chosen() != DefaultRange {
 			set("range", f.Range.Value)
 		}
 		if f.Range.Value == "custom" {

@@ -63,7 +63,7 @@ func rate(perMinute float64) string {
 	case perMinute >= 1000:
 		return number(int64(math.Round(perMinute)))
 	default:
-		return strconv.FormatFloat(perMinute, 'f', 1, 64)
+		return short(perMinute)
 	}
 }
 
@@ -74,7 +74,7 @@ func percent(share float64) string {
 	if p > 0 && p < 1 {
 		digits = 2
 	}
-	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+	return strings.TrimSuffix(strconv.FormatFloat(p, 'f', digits, 64), ".0") + " %"
 }
 
 // took writes how long something lasted, for a figure: 6.2 ms, 212 ms, 1.9 s.
@@ -83,12 +83,12 @@ func took(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return "–"
-	case ms < 10:
-		return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
+	case ms < 100:
+		return short(ms) + " ms"
 	case ms < 1000:
 		return strconv.FormatFloat(ms, 'f', 0, 64) + " ms"
 	default:
-		return strconv.FormatFloat(ms/1000, 'f', 1, 64) + " s"
+		return short(ms/1000) + " s"
 	}
 }
 

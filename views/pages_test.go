@@ -82,7 +82,7 @@ func samples() []sample {
 		in("user", views.UserPath("u2"), crumbs("People", "", "Users", views.PathUsers, "Hannah Weiss", ""), user, views.UserPage, views.UserBody),
 		in("user-locked", views.UserPath("u2"), people, func() views.UserDetail {
 			u := user()
-			u.RolesWhy, u.Keys, u.Sessions, u.Traits, u.Moments = notYours, nil, nil, nil, nil
+			u.RolesWhy, u.Keys, u.Sessions, u.Traits, u.Moments = notYours(), nil, nil, nil, nil
 			return u
 		}, views.UserPage, views.UserBody),
 		alone("invite-dialog", views.PathUserInvite, inviteForm, views.InviteDialog),

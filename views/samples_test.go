@@ -71,8 +71,12 @@ var (
 	greeter   = views.Party{Kind: views.Plugin, Name: "Hello Greeter", Href: views.PluginPath("hello-greeter")}
 	lurker    = views.Party{Kind: views.Plugin, Name: "Hello Lurker", Href: views.PluginPath("hello-lurker")}
 	core      = views.Party{Kind: views.System, Name: "Core"}
-	notYours  = &views.Why{Text: "Only plugin managers may change a plugin.", Trait: "plugin_manager", Grantors: []string{"Mara Lindqvist", "Joel Whitaker"}, Decision: decisionID}
 )
+
+// notYours is a new one each time, because the hostile test writes into props.
+func notYours() *views.Why {
+	return &views.Why{Text: "Only plugin managers may change a plugin.", Trait: "plugin_manager", Grantors: []string{"Mara Lindqvist", "Joel Whitaker"}, Decision: decisionID}
+}
 
 const decisionID = "01959f3c-7a10-7e4c-9d21-6f2ab0c41d55"
 
@@ -107,7 +111,7 @@ func disable(id, name string) views.Action {
 func lines() []views.PluginLine {
 	all := []views.Lane{views.Canonical, views.Operator, views.Proxy}
 	locked := disable("hello-lurker", "Hello Lurker")
-	locked.Why = notYours
+	locked.Why = notYours()
 	return []views.PluginLine{
 		{ID: "fax-bridge", Name: "Fax Bridge", Icon: "send", Version: "3.1.0", State: views.Active, Health: views.Unhealthy, Bars: bars(48, 40, 46, 20, 45, 47), Traits: []string{"handles_phi", "external_service", "audit_required"}, Lanes: all, Actions: []views.Action{disable("fax-bridge", "Fax Bridge")}},
 		{ID: "hello-lurker", Name: "Hello Lurker", Version: "0.1.0", State: views.Active, Health: views.Degraded, Bars: bars(48, 47), Traits: []string{"integration_plugin"}, Lanes: all[:1], P95: 840 * time.Millisecond, Actions: []views.Action{locked}},
@@ -185,7 +189,7 @@ func head(tab string) views.PluginHead {
 		State:       views.Active, Health: views.Unhealthy, Since: ago(18 * 24 * time.Hour),
 		Actions: []views.Action{
 			{Label: "Quarantine", Icon: "octagon-x", Danger: true, Ask: true, Href: views.PluginPath(id, "quarantine")},
-			{Label: "Unregister", Icon: "trash-2", Danger: true, Ask: true, Href: views.PluginPath(id, "unregister"), Why: notYours},
+			{Label: "Unregister", Icon: "trash-2", Danger: true, Ask: true, Href: views.PluginPath(id, "unregister"), Why: notYours()},
 			{Label: "Disable", Icon: "power-off", Primary: true, Ask: true, Href: views.PluginPath(id, "disable")},
 		},
 		Banner: &views.Banner{Tone: views.Danger, Title: "Unhealthy since 12:21:40 UTC.", Text: "GET /health answers 503 since then; the lanes are closed to it.", Actions: []views.Action{{Label: "Its activity", Get: true, Href: views.PluginPath(id, "activity")}}},

@@ -6,13 +6,14 @@ import (
 )
 
 // TimeForm is how a time is written. The console's script rewrites times in the
-// other zone by the same four forms.
+// other zone by the same forms.
 type TimeForm string
 
 // The forms.
 const (
 	Clock   TimeForm = "clock" // 14:21:40 today, else 17 Mar 14:21:40
 	Precise TimeForm = "ms"    // the same to the millisecond
+	Minute  TimeForm = "min"   // 14:21 today, else 17 Mar 14:21; along an axis
 	Day     TimeForm = "day"   // 17 March 2026
 	Full    TimeForm = "full"  // 17 March 2026, 14:21:40
 )
@@ -28,8 +29,11 @@ func (f TimeForm) write(t time.Time, r Reader) string {
 		return t.Format("2 January 2006, 15:04:05")
 	}
 	clock := "15:04:05"
-	if f == Precise {
+	switch f {
+	case Precise:
 		clock = "15:04:05.000"
+	case Minute:
+		clock = "15:04"
 	}
 	switch {
 	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
