@@ -159,6 +159,21 @@ func TestSetupTakesBackWhatItDidNotGive(t *testing.T) {
 	}
 }
 
+func TestSetupLeavesANewerSchemaAlone(t *testing.T) {
+	d := dbtest.New(t)
+	ctx := context.Background()
+	// A replica of a later version has migrated; this one is started once more.
+	if _, err := d.Owner.Exec(ctx, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true); ALTER TABLE leases ADD COLUMN later text"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Setup(ctx, d.OwnerURL, dbtest.Password); err != nil {
+		t.Errorf("Setup: %v", err)
+	}
+	if got := attempt(t, d.Owner, "SELECT later FROM leases"); got != "" {
+		t.Errorf("what the later version added is gone (SQLSTATE %s)", got)
+	}
+}
+
 func TestSetupRefusesAnAddressItCannotUse(t *testing.T) {
 	d := dbtest.New(t)
 	tests := []struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db"
 )
 
@@ -42,17 +43,36 @@ var join = func() func(context.Context) (*cluster, error) {
 }()
 
 // newCluster takes a lease on the shared cluster, which starts it when it does
-// not run, and sees to the template.
+// not run, and sees to the template. A cluster that was killed may answer for
+// one more instant; then it tries again, a few times.
 func newCluster(ctx context.Context) (*cluster, error) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for tries := 1; ; tries++ {
+		c, err := tryCluster(ctx)
+		if err == nil || tries == 5 || !fault.Is(db.Fault(err), fault.Unavailable) {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-again.C:
+		}
+	}
+}
+
+// tryCluster does so once.
+func tryCluster(ctx context.Context) (*cluster, error) {
 	l, address, err := takeLease(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &cluster{lease: l}
-	if c.owner, err = url.Parse(address); err != nil {
-		return nil, err
+	if c.owner, err = url.Parse(address); err == nil {
+		err = c.ensureTemplate(ctx)
 	}
-	if err := c.ensureTemplate(ctx); err != nil {
+	if err != nil {
+		l.users.Close()
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	return c, nil
@@ -84,8 +104,14 @@ func (c *cluster) exec(ctx context.Context, statement string, args ...any) error
 	return err
 }
 
-// create clones the template. FILE_COPY is the fast way where nothing is fsynced.
+// create makes an empty database.
 func (c *cluster) create(ctx context.Context, name string) error {
+	return c.exec(ctx, "CREATE DATABASE "+quote(name))
+}
+
+// clone makes a copy of the template. FILE_COPY is the fast way where nothing
+// is fsynced.
+func (c *cluster) clone(ctx context.Context, name string) error {
 	return c.exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", quote(name), quote(c.template)))
 }
 
@@ -121,7 +147,7 @@ func (c *cluster) makeTemplate(ctx context.Context) error {
 	if err := c.drop(ctx, c.template); err != nil {
 		return err
 	}
-	if err := c.exec(ctx, "CREATE DATABASE "+quote(c.template)); err != nil {
+	if err := c.create(ctx, c.template); err != nil {
 		return err
 	}
 	if _, err := db.Setup(ctx, c.url(c.template, nil), Password); err != nil {

@@ -43,26 +43,12 @@ type DB struct {
 var number atomic.Int64
 
 // New returns a fresh database in which db.Setup has run: every migration, the
-// roles and the audit partitions of this month and the next.
+// roles and the audit partitions of this month and the next two.
 func New(t testing.TB) *DB {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := join(ctx)
-	if err != nil {
-		t.Fatalf("test cluster: %v", err)
-	}
-	name := fmt.Sprintf("test_%d_%d", os.Getpid(), number.Add(1))
-	if err := c.create(ctx, name); err != nil {
-		t.Fatalf("create the test's database: %v", err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := c.drop(ctx, name); err != nil {
-			t.Errorf("drop the test's database: %v", err)
-		}
-	})
+	c, name := fresh(t, ctx, (*cluster).clone)
 	d := &DB{OwnerURL: c.url(name, nil), URL: c.url(name, url.UserPassword(db.AppRole, Password))}
 	d.Pool = open(t, ctx, d.URL)
 	d.Owner = open(t, ctx, d.OwnerURL)
@@ -75,12 +61,19 @@ func Empty(t testing.TB) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	c, name := fresh(t, ctx, (*cluster).create)
+	return c.url(name, nil)
+}
+
+// fresh makes a database that is dropped when the test ends.
+func fresh(t testing.TB, ctx context.Context, make func(*cluster, context.Context, string) error) (*cluster, string) {
+	t.Helper()
 	c, err := join(ctx)
 	if err != nil {
 		t.Fatalf("test cluster: %v", err)
 	}
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), number.Add(1))
-	if err := c.exec(ctx, "CREATE DATABASE "+quote(name)); err != nil {
+	if err := make(c, ctx, name); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {
@@ -90,7 +83,7 @@ func Empty(t testing.TB) string {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
-	return c.url(name, nil)
+	return c, name
 }
 
 // open opens a pool that the test's end closes.

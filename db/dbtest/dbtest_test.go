@@ -124,7 +124,8 @@ func hold(t *testing.T, dir string, n int) []*holder {
 	}
 	for _, h := range holders {
 		if h.cluster, err = h.out.ReadString('\n'); err != nil || !strings.HasPrefix(h.cluster, "cluster ") {
-			t.Fatalf("a process said %q (error %v)", h.cluster, err)
+			rest, _ := io.ReadAll(h.out)
+			t.Fatalf("a process said (error %v):\n%s%s", err, h.cluster, rest)
 		}
 	}
 	return holders

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db"
 )
 
@@ -28,16 +29,9 @@ func init() {
 // keep runs the cluster until nobody needs it, then removes every trace of it.
 func keep(dir string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	p := &db.Private{
-		Dir: dir, Bin: os.Getenv("PG_BIN"), Trust: true, Log: log,
-		Settings: map[string]string{
-			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-			"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
-			"max_connections": "500", "autovacuum": "off", "dynamic_shared_memory_type": "mmap",
-		},
-	}
 	ctx := context.Background()
-	if err := p.Start(ctx); err != nil {
+	p, err := start(ctx, dir, log)
+	if err != nil {
 		fmt.Print(err)
 		return 1
 	}
@@ -59,6 +53,30 @@ func keep(dir string) int {
 				leave()
 				return 0
 			}
+		}
+	}
+}
+
+// start starts the cluster. Whoever started us holds the join lock, so another
+// core in the directory can only be a keeper about to end.
+func start(ctx context.Context, dir string, log *slog.Logger) (*db.Private, error) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-again.C {
+		p := &db.Private{
+			Dir: dir, Bin: os.Getenv("PG_BIN"), Trust: true, Log: log,
+			Settings: map[string]string{
+				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+				"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
+				"max_connections": "500", "autovacuum": "off", "dynamic_shared_memory_type": "mmap",
+			},
+		}
+		err := p.Start(ctx)
+		if err == nil {
+			return p, nil
+		}
+		if !fault.Is(err, fault.Conflict) || time.Now().After(deadline) {
+			return nil, err
 		}
 	}
 }
