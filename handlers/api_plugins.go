@@ -30,8 +30,8 @@ func (s *Server) register(c echo.Context) error {
 		return err
 	}
 	return noStore(c, http.StatusOK, map[string]interface{}{
-		"status": "registered", "plugin_id": done.PluginID, "token": done.Credentials.Token, "expires_in": int(done.Credentials.ExpiresIn.Seconds()),
-		"refresh_token": done.Credentials.RefreshToken, "health_monitoring": done.HealthMonitoring,
+		"status": "registered", "plugin_id": done.PluginID, "token": done.Tokens.Token, "expires_in": int(done.Tokens.ExpiresIn.Seconds()),
+		"refresh_token": done.Tokens.RefreshToken, "health_monitoring": done.HealthMonitoring,
 	})
 }
 

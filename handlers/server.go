@@ -51,9 +51,12 @@ type Config struct {
 	Metrics      *prometheus.Registry
 	MetricsToken string // lets a scraper in from elsewhere than loopback
 
+	Public string       // address people and plugins use
+	Signer audit.Signer // of audit exports
+	SetUp  func()       // called once the first administrator is made
+
 	Secure         bool           // served over TLS, here or by a trusted proxy
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
-	Organisation   string         // shown beside the name in the console
 	Version        string
 	Log            *slog.Logger
 }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+)
+
+// registerMetrics adds what is counted elsewhere: plugins by state and health,
+// and the audit's writer.
+func registerMetrics(r *prometheus.Registry, plugins *registry.Registry, writer *audit.Writer) {
+	r.MustRegister(fleet{plugins})
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	counter := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+	}
+	counter("vivified_audit_rows_total", "Audit rows committed by this replica.", func() float64 { return float64(writer.Stats().Rows) })
+	counter("vivified_audit_commits_total", "Commits that held audit rows of this replica.", func() float64 { return float64(writer.Stats().Commits) })
+	counter("vivified_audit_refused_total", "Requests refused because their decision could not be recorded.", func() float64 { return float64(writer.Stats().Refused) })
+	gauge("vivified_audit_waiting", "Audit rows that wait to be written.", func() float64 { return float64(writer.Stats().Waiting) })
+}
+
+// fleet counts plugins by state and health, and shows each one's health.
+type fleet struct{ plugins *registry.Registry }
+
+var (
+	byState   = prometheus.NewDesc("vivified_plugins", "Registered plugins by state and health.", []string{"state", "health"}, nil)
+	oneHealth = prometheus.NewDesc("vivified_plugin_up", "1 when the plugin is active and not unhealthy.", []string{"plugin"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (f fleet) Describe(ch chan<- *prometheus.Desc) { ch <- byState; ch <- oneHealth }
+
+// Collect implements prometheus.Collector.
+func (f fleet) Collect(ch chan<- prometheus.Metric) {
+	type key struct{ state, health string }
+	count := map[key]float64{}
+	for _, p := range f.plugins.Snapshot().Plugins() {
+		count[key{string(p.State), string(p.Health)}]++
+		up := 0.0
+		if p.State == policy.Active && p.Health != registry.Unhealthy {
+			up = 1
+		}
+		ch <- prometheus.MustNewConstMetric(oneHealth, prometheus.GaugeValue, up, p.ID)
+	}
+	for k, n := range count {
+		ch <- prometheus.MustNewConstMetric(byState, prometheus.GaugeValue, n, k.state, k.health)
+	}
+}

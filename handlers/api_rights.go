@@ -1,0 +1,291 @@
+package handlers
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/vivified/vivified/core/gate"
+	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/db"
+)
+
+// listTraits handles GET /admin/traits.
+func (s *Server) listTraits(c echo.Context) error {
+	type trait struct {
+		Name        string   `json:"name"`
+		Category    string   `json:"category"`
+		Label       string   `json:"label"`
+		Icon        string   `json:"icon"`
+		Description string   `json:"description"`
+		Requires    []string `json:"prerequisites"`
+		Implies     []string `json:"implies"`
+		Conflicts   []string `json:"conflicts"`
+		Sensitive   bool     `json:"sensitive"`
+		Custom      bool     `json:"custom"`
+	}
+	r := s.Registry.Snapshot().Traits()
+	items := []trait{}
+	for _, t := range r.All() {
+		v := trait{Name: t.Name, Category: t.Category, Label: t.Label, Icon: t.Icon, Description: t.Description, Sensitive: t.Sensitive, Custom: t.Custom}
+		v.Requires, v.Implies, v.Conflicts = []string{}, []string{}, []string{}
+		for _, id := range t.Prerequisites {
+			v.Requires = append(v.Requires, r.Get(id).Name)
+		}
+		for _, id := range t.Implies {
+			v.Implies = append(v.Implies, r.Get(id).Name)
+		}
+		for _, id := range t.Conflicts {
+			v.Conflicts = append(v.Conflicts, r.Get(id).Name)
+		}
+		items = append(items, v)
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+}
+
+// addTrait handles POST /admin/traits.
+func (s *Server) addTrait(c echo.Context) error {
+	var in registry.NewTrait
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := s.Registry.AddTrait(c.Request().Context(), in); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, in)
+}
+
+// listPolicies handles GET /admin/policies: the built-in rules, in the order they are asked.
+func (s *Server) listPolicies(c echo.Context) error {
+	type rule struct {
+		ID       string          `json:"id"`
+		Sentence string          `json:"sentence"`
+		Actions  []policy.Action `json:"actions"`
+		Grantors []string        `json:"grantors"`
+		Denials  uint64          `json:"denials"`
+	}
+	denials := s.Gate.Meter().Denials()
+	items := []rule{}
+	for _, r := range policy.Rules() {
+		v := rule{r.ID, r.Sentence, r.Actions, r.Grantors, denials[r.ID]}
+		if v.Actions == nil {
+			v.Actions = []policy.Action{}
+		}
+		if v.Grantors == nil {
+			v.Grantors = []string{}
+		}
+		items = append(items, v)
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+}
+
+// grantView is an operator grant.
+type grantView struct {
+	ID         string     `json:"id"`
+	Caller     string     `json:"caller"`
+	Target     string     `json:"target"`
+	Operations []string   `json:"operations"`
+	Source     string     `json:"source"`
+	Reason     string     `json:"reason,omitempty"`
+	GrantedBy  string     `json:"granted_by"`
+	GrantedAt  time.Time  `json:"granted_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+}
+
+func grantOf(g db.Grant) grantView {
+	return grantView{g.ID.String(), g.Caller, g.Target, g.Operations, g.Source, g.Reason, g.GrantedBy, g.GrantedAt.UTC(), g.ExpiresAt}
+}
+
+// listGrants handles GET /admin/grants.
+func (s *Server) listGrants(c echo.Context) error {
+	items := []grantView{}
+	for _, g := range s.Registry.Snapshot().Grants() {
+		items = append(items, grantOf(g))
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+}
+
+// giveGrant handles POST /admin/grants.
+func (s *Server) giveGrant(c echo.Context) error {
+	var in registry.Grant
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	g, err := s.Registry.Give(c.Request().Context(), in)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, grantOf(g))
+}
+
+// withdrawGrant handles DELETE /admin/grants/:id.
+func (s *Server) withdrawGrant(c echo.Context) error {
+	id, err := idParam(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Registry.Withdraw(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "withdrawn"})
+}
+
+// listEgress handles GET /admin/approvals and GET /gateway/allowlist/effective:
+// approvals in force or expired, and what was asked for.
+func (s *Server) listEgress(c echo.Context) error {
+	type approval struct {
+		ID           string     `json:"id"`
+		Plugin       string     `json:"plugin"`
+		Domain       string     `json:"domain"`
+		Methods      []string   `json:"methods"`
+		PathPrefixes []string   `json:"path_prefixes"`
+		Ports        []int32    `json:"ports"`
+		Rate         *int32     `json:"rate,omitempty"`
+		Bytes        *int64     `json:"bytes,omitempty"`
+		Source       string     `json:"source"`
+		Reason       string     `json:"reason,omitempty"`
+		ApprovedBy   string     `json:"approved_by"`
+		ApprovedAt   time.Time  `json:"approved_at"`
+		ExpiresAt    *time.Time `json:"expires_at,omitempty"`
+		InForce      bool       `json:"in_force"`
+	}
+	type asked struct {
+		Plugin   string    `json:"plugin"`
+		Domain   string    `json:"domain"`
+		Requests int64     `json:"requests"`
+		Rule     string    `json:"last_rule"`
+		First    time.Time `json:"first_seen"`
+		Last     time.Time `json:"last_seen"`
+	}
+	approvals, observed := []approval{}, []asked{}
+	for _, a := range s.Registry.Snapshot().Approvals() {
+		approvals = append(approvals, approval{
+			a.ID.String(), a.PluginID, a.Domain, a.Methods, a.PathPrefixes, a.Ports, a.Rate, a.Bytes, a.Source, a.Reason, a.ApprovedBy, a.ApprovedAt.UTC(), a.ExpiresAt,
+			a.ExpiresAt == nil || time.Now().Before(*a.ExpiresAt),
+		})
+	}
+	rows, err := s.Registry.Observed(c.Request().Context(), 200)
+	if err != nil {
+		return err
+	}
+	for _, o := range rows {
+		observed = append(observed, asked{o.PluginID, o.Domain, o.Requests, o.LastRule, o.FirstSeen.UTC(), o.LastSeen.UTC()})
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{"egress": approvals, "observed": observed})
+}
+
+// approveEgress handles POST /admin/approvals/egress.
+func (s *Server) approveEgress(c echo.Context) error {
+	var in registry.Approved
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := s.Registry.Approve(c.Request().Context(), in); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, in)
+}
+
+// withdrawEgress handles DELETE /admin/approvals/egress/:id.
+func (s *Server) withdrawEgress(c echo.Context) error {
+	id, err := idParam(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Registry.Revoke(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "withdrawn"})
+}
+
+// listRegistrationTokens handles GET /admin/registration-tokens.
+func (s *Server) listRegistrationTokens(c echo.Context) error {
+	tokens, err := s.Identity.RegistrationTokens(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	type token struct {
+		ID        string     `json:"id"`
+		Plugin    string     `json:"plugin,omitempty"`
+		Label     string     `json:"label"`
+		CreatedBy string     `json:"created_by"`
+		CreatedAt time.Time  `json:"created_at"`
+		ExpiresAt time.Time  `json:"expires_at"`
+		UsedAt    *time.Time `json:"used_at,omitempty"`
+		UsedBy    string     `json:"used_by,omitempty"`
+		RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	}
+	items := []token{}
+	for _, t := range tokens {
+		items = append(items, token{t.ID.String(), t.Plugin, t.Label, t.CreatedBy, t.CreatedAt.UTC(), t.ExpiresAt.UTC(), t.UsedAt, t.UsedBy, t.RevokedAt})
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+}
+
+// createRegistrationToken handles POST /admin/registration-tokens.
+func (s *Server) createRegistrationToken(c echo.Context) error {
+	var in struct {
+		Plugin    string `json:"plugin"`
+		Label     string `json:"label"`
+		ExpiresIn int64  `json:"expires_in"` // seconds; 0: a day
+	}
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	t, secret, err := s.Identity.CreateRegistrationToken(c.Request().Context(), in.Plugin, in.Label, time.Duration(in.ExpiresIn)*time.Second)
+	if err != nil {
+		return err
+	}
+	return noStore(c, http.StatusCreated, map[string]interface{}{
+		"id": t.ID, "token": secret, "plugin": t.Plugin, "label": t.Label, "expires_at": t.ExpiresAt.UTC(),
+	})
+}
+
+// revokeRegistrationToken handles DELETE /admin/registration-tokens/:id.
+func (s *Server) revokeRegistrationToken(c echo.Context) error {
+	id, err := idParam(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Identity.RevokeRegistrationToken(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "revoked"})
+}
+
+// flow is the traffic of a lane in the last hour.
+type flow struct {
+	PerMinute float64 `json:"per_minute"`
+	P95       float64 `json:"p95_ms"`
+	Allowed   uint64  `json:"allowed"`
+	Denied    uint64  `json:"denied"`
+	Failed    uint64  `json:"failed"`
+}
+
+func flowView(g *gate.Gate, action string) flow {
+	f := g.Meter().Flow(gate.Edge{Action: action}, 60)
+	return flow{f.PerMinute, float64(f.P95.Microseconds()) / 1000, f.Allowed, f.Denied, f.Failed}
+}
+
+// gatewayStats handles GET /gateway/stats.
+func (s *Server) gatewayStats(c echo.Context) error {
+	type edge struct {
+		From   string `json:"from"`
+		To     string `json:"to"`
+		Action string `json:"action"`
+		flow
+	}
+	edges := []edge{}
+	for _, e := range s.Gate.Meter().Edges(60) {
+		f := s.Gate.Meter().Flow(e, 60)
+		edges = append(edges, edge{e.From, e.To, e.Action, flow{f.PerMinute, float64(f.P95.Microseconds()) / 1000, f.Allowed, f.Denied, f.Failed}})
+		if len(edges) == 200 {
+			break
+		}
+	}
+	return c.JSON(http.StatusOK, map[string]interface{}{
+		"operator": flowView(s.Gate, "operator.call"), "proxy": flowView(s.Gate, "proxy.request"), "denials": s.Gate.Meter().Denials(), "edges": edges,
+	})
+}

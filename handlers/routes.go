@@ -1,0 +1,102 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/vivified/vivified/core/trait"
+)
+
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	put    = http.MethodPut
+	patch  = http.MethodPatch
+	del    = http.MethodDelete
+	carry  = 10<<20 + 64<<10 // bytes that the operator and proxy lanes take
+	event  = 2 << 20         // bytes of a publish request
+	upload = 256<<10 + 1     // bytes of a manifest, and one more to notice
+)
+
+// routes is the whole surface of the core. The published contract is held
+// against it by a test.
+func (s *Server) routes() []route {
+	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
+	people, auditors := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}
+	table := []route{
+		{method: get, path: "/health", who: anyone, handler: s.health},
+		{method: get, path: "/health/live", who: anyone, handler: s.live},
+		{method: get, path: "/health/ready", who: anyone, handler: s.ready},
+		{method: get, path: "/metrics", who: anyone, handler: s.metrics},
+		{method: get, path: "/.well-known/jwks.json", who: anyone, handler: s.jwks},
+		{method: post, path: "/auth/login", who: anyone, handler: s.login, body: 16 << 10},
+		{method: get, path: "/auth/me", who: users, handler: s.me},
+		{method: post, path: "/auth/logout", who: users, handler: s.logout},
+
+		{method: post, path: "/plugins/register", who: anyone, handler: s.register, body: upload},
+		{method: post, path: "/plugins/token", who: anyone, handler: s.token, body: 16 << 10},
+		{method: post, path: "/plugins/heartbeat", who: plugins, handler: s.heartbeat, body: 64 << 10},
+		{method: post, path: "/plugins/:id/heartbeat", who: plugins, handler: s.heartbeat, body: 64 << 10},
+		{method: get, path: "/plugins", who: users, needs: view, action: "plugin.list", handler: s.listPlugins},
+		{method: get, path: "/plugins/:id", who: users, needs: view, action: "plugin.view", handler: s.showPlugin},
+		{method: del, path: "/plugins/:id", who: users, needs: manage, action: "plugin.unregister", handler: s.movePlugin},
+		{method: post, path: "/plugins/:id/enable", who: users, needs: manage, action: "plugin.enable", handler: s.movePlugin},
+		{method: post, path: "/plugins/:id/disable", who: users, needs: manage, action: "plugin.disable", handler: s.movePlugin},
+		{method: post, path: "/plugins/:id/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.movePlugin},
+		{method: get, path: "/plugins/:id/impact", who: users, needs: view, action: "plugin.view", handler: s.impact},
+		{method: get, path: "/plugins/:id/health", who: users, needs: view, action: "plugin.view", handler: s.pluginHealth},
+		{method: get, path: "/plugins/:id/activity", who: users, needs: auditors, action: "audit.read", handler: s.pluginActivity},
+		{method: get, path: "/plugins/:id/config", who: parties, needs: []trait.ID{trait.ConfigManager}, action: "config.read", handler: s.pluginConfig},
+		{method: put, path: "/plugins/:id/config", who: users, needs: []trait.ID{trait.ConfigManager}, action: "config.write", handler: s.setPluginConfig},
+
+		{method: post, path: "/messaging/events", who: plugins, handler: s.publish, body: event},
+		{method: get, path: "/messaging/events/stream", who: plugins, handler: s.eventStream},
+		{method: post, path: "/messaging/events/:id/ack", who: plugins, handler: s.settleEvent},
+		{method: post, path: "/messaging/events/:id/nak", who: plugins, handler: s.settleEvent},
+		{method: get, path: "/messaging/stats", who: users, needs: []trait.ID{trait.EventViewer}, action: "event.view", handler: s.messagingStats},
+
+		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},
+		{method: get, path: "/gateway/allowlist/effective", who: users, needs: view, action: "egress.view", handler: s.listEgress},
+		{method: post, path: "/gateway/proxy", who: plugins, handler: s.proxyOnce, body: 2 * carry},
+		{method: any, path: "/proxy", who: plugins, handler: s.proxyStream, body: carry},
+		{method: any, path: "/gateway/:target/*", who: parties, handler: s.gateway, body: carry},
+
+		{method: get, path: "/admin/users", who: users, needs: people, action: "user.list", handler: s.listUsers},
+		{method: post, path: "/admin/users", who: users, needs: people, action: "user.invite", handler: s.inviteUser},
+		{method: get, path: "/admin/users/:id", who: users, needs: people, action: "user.view", handler: s.showUser},
+		{method: patch, path: "/admin/users/:id", who: users, needs: people, action: "user.change", handler: s.changeUser},
+		{method: del, path: "/admin/users/:id", who: users, needs: people, action: "user.delete", handler: s.deleteUser},
+		{method: post, path: "/admin/users/:id/traits", who: users, needs: people, action: "user.grant", handler: s.grantTrait},
+		{method: del, path: "/admin/users/:id/traits/:trait", who: users, needs: people, action: "user.grant", handler: s.revokeTrait},
+		{method: get, path: "/admin/roles", who: users, needs: people, action: "user.view", handler: s.listRoles},
+		{method: get, path: "/admin/api-keys", who: users, handler: s.listKeys},
+		{method: post, path: "/admin/api-keys", who: users, handler: s.createKey},
+		{method: del, path: "/admin/api-keys/:id", who: users, handler: s.revokeKey},
+		{method: get, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.view", handler: s.listRegistrationTokens},
+		{method: post, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.create", handler: s.createRegistrationToken},
+		{method: del, path: "/admin/registration-tokens/:id", who: users, needs: manage, action: "registration.revoke", handler: s.revokeRegistrationToken},
+
+		{method: get, path: "/admin/config", who: users, needs: view, action: "config.read", handler: s.showConfig},
+		{method: put, path: "/admin/config", who: users, handler: s.setConfig},
+		{method: post, path: "/admin/config", who: users, handler: s.setConfig},
+		{method: get, path: "/admin/config/history", who: users, needs: view, action: "config.read", handler: s.configHistory},
+		{method: post, path: "/admin/config/history/:id/restore", who: users, needs: []trait.ID{trait.ConfigManager}, action: "config.write", handler: s.restoreConfig},
+		{method: get, path: "/admin/plugins", who: users, needs: view, action: "plugin.list", handler: s.listPlugins},
+		{method: get, path: "/admin/features", who: users, handler: s.features},
+		{method: get, path: "/admin/traits", who: users, needs: view, action: "trait.list", handler: s.listTraits},
+		{method: post, path: "/admin/traits", who: users, needs: []trait.ID{trait.PolicyManager}, action: "trait.register", handler: s.addTrait},
+		{method: get, path: "/admin/policies", who: users, needs: view, action: "policy.view", handler: s.listPolicies},
+		{method: get, path: "/admin/decisions/:id", who: users, handler: s.decision},
+		{method: get, path: "/admin/grants", who: users, needs: view, action: "grant.list", handler: s.listGrants},
+		{method: post, path: "/admin/grants", who: users, needs: []trait.ID{trait.PluginManager}, action: "grant.give", handler: s.giveGrant},
+		{method: del, path: "/admin/grants/:id", who: users, needs: []trait.ID{trait.PluginManager}, action: "grant.withdraw", handler: s.withdrawGrant},
+		{method: get, path: "/admin/approvals", who: users, needs: view, action: "egress.view", handler: s.listEgress},
+		{method: post, path: "/admin/approvals/egress", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.approve", handler: s.approveEgress},
+		{method: del, path: "/admin/approvals/egress/:id", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.withdraw", handler: s.withdrawEgress},
+
+		{method: get, path: "/admin/audit", who: users, needs: auditors, action: "audit.read", handler: s.searchAudit},
+		{method: get, path: "/admin/audit/export", who: users, needs: auditors, action: "audit.export", handler: s.exportAudit},
+		{method: get, path: "/admin/audit/verify", who: users, needs: auditors, action: "audit.verify", handler: s.verifyAudit},
+		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
+	}
+	return append(table, s.console()...)
+}
