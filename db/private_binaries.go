@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -30,10 +31,10 @@ var places = [...]string{
 
 // installers are the commands that install PostgreSQL, by the program they need.
 var installers = [...]struct{ program, command string }{
-	{"apt-get", "sudo apt-get install -y postgresql"},
-	{"dnf", "sudo dnf install -y postgresql-server"},
-	{"apk", "sudo apk add postgresql"},
-	{"pacman", "sudo pacman -S --noconfirm postgresql"},
+	{"apt-get", "apt-get install -y postgresql"},
+	{"dnf", "dnf install -y postgresql-server"},
+	{"apk", "apk add postgresql"},
+	{"pacman", "pacman -S --noconfirm postgresql"},
 	{"brew", "brew install postgresql@17"},
 }
 
@@ -107,6 +108,9 @@ func notInstalled(bin string) error {
 	for _, i := range installers {
 		if _, err := exec.LookPath(i.program); err == nil {
 			command = "run: " + i.command
+			if i.program != "brew" && os.Geteuid() != 0 {
+				command = "run: sudo " + i.command
+			}
 			break
 		}
 	}
