@@ -8,6 +8,9 @@ func didYouMean(name string, candidates []string) string {
 	best, least := "", 1+max(2, len(name)/3)
 	name = strings.ToLower(clip(name))
 	for _, c := range candidates {
+		if strings.HasSuffix(name, "_"+strings.ToLower(c)) { // a prefix too many, as in VIVIFIED_DATABASE_URL
+			return " Did you mean " + c + "?"
+		}
 		if d := distance(name, strings.ToLower(c)); d < least {
 			best, least = c, d
 		}

@@ -83,18 +83,20 @@ func (d *Definition) parseText(text string) (v any, must string) {
 }
 
 // parseJSON reads a value as file, API and database write it. A JSON string is
-// read like the environment's text where the type is not a string anyway.
+// read like the environment's text, whatever the type: forms and early clients
+// send nothing but strings.
 func (d *Definition) parseJSON(raw []byte) (v any, must string) {
-	if d.Type == TypeJSON {
-		return d.parseDocument(raw)
-	}
 	doc, err := decodeJSON(raw)
 	if err != nil {
 		return nil, "must be JSON"
 	}
+	if text, ok := doc.(string); ok {
+		return d.parseText(text)
+	}
+	if d.Type == TypeJSON {
+		return d.parseDocument(raw)
+	}
 	switch doc := doc.(type) {
-	case string:
-		return d.parseText(doc)
 	case json.Number:
 		if d.Type == TypeInt {
 			return d.parseText(doc.String())
@@ -123,19 +125,24 @@ func (d *Definition) parseJSON(raw []byte) (v any, must string) {
 	return nil, d.shape()
 }
 
-// shape says what the type wants.
+// shapes says what each type wants.
+var shapes = [...]string{
+	TypeString: "must be a string", TypeInt: "must be a whole number", TypeBool: "must be true or false",
+	TypeDuration: "must be a string with a time and its unit, such as \"30s\"",
+	TypeJSON:     "must be JSON", TypeStrings: "must be a list of strings",
+}
+
 func (d *Definition) shape() string {
-	return [...]string{
-		TypeString: "must be a string", TypeInt: "must be a whole number", TypeBool: "must be true or false",
-		TypeDuration: "must be a string with a time and its unit, such as \"30s\"", TypeEnum: d.oneOf(),
-		TypeJSON: "must be JSON", TypeStrings: "must be a list of strings",
-	}[d.Type]
+	if d.Type == TypeEnum {
+		return d.oneOf()
+	}
+	return shapes[d.Type]
 }
 
 // parseDocument reads the text of a JSON document.
 func (d *Definition) parseDocument(raw []byte) (any, string) {
 	var compact bytes.Buffer
-	if !utf8.Valid(raw) || json.Compact(&compact, raw) != nil {
+	if _, err := decodeJSON(raw); err != nil || json.Compact(&compact, raw) != nil {
 		return nil, "must be JSON"
 	}
 	return d.judge(json.RawMessage(compact.Bytes()))
