@@ -587,8 +587,8 @@ func keyForm(f KeyForm, page bool) templ.Component {
 // appearanceFields ask for the preferences of one browser.
 func appearanceFields(p Prefs) []Field {
 	return []Field{
-		{Name: "theme", Label: "Theme", Type: Select, Required: true, Value: p.Theme, Options: []Option{{Value: "", Label: "As the system"}, {Value: "light", Label: "Light"}, {Value: "dark", Label: "Dark"}}},
-		{Name: "density", Label: "Density", Type: Select, Required: true, Value: p.Density, Options: []Option{{Value: "", Label: "Usual"}, {Value: "compact", Label: "Compact"}, {Value: "roomy", Label: "Roomy"}}},
+		{Name: "theme", Label: "Theme", Type: Select, Value: p.Theme, Options: []Option{{Value: "", Label: "As the system"}, {Value: "light", Label: "Light"}, {Value: "dark", Label: "Dark"}}},
+		{Name: "density", Label: "Density", Type: Select, Value: p.Density, Options: []Option{{Value: "", Label: "Usual"}, {Value: "compact", Label: "Compact"}, {Value: "roomy", Label: "Roomy"}}},
 		{Name: "zone", Label: "Time zone", Value: p.Zone, Placeholder: "UTC", Help: "A name such as Europe/Berlin; empty means UTC. Times are kept in UTC.", Mono: true, Autocomplete: "off"},
 		{Name: "keys", Label: "Keyboard shortcuts", Type: Switch, Checked: !p.NoKeys},
 	}

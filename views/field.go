@@ -99,6 +99,12 @@ func (f Field) describedBy() string {
 	return ids
 }
 
+// optional reports whether to say that a field may stay empty. A choice always
+// has a value, and a setting has its default.
+func (f Field) optional() bool {
+	return !f.Required && f.Type != Select && f.Type != Switch && f.Type != Checks && f.Locked == "" && f.Origin == ""
+}
+
 func (f Field) inputClass() string {
 	c := "vv-input"
 	if f.Mono {

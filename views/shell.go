@@ -1,5 +1,7 @@
 package views
 
+import "strings"
+
 // Shell is what surrounds a page's content: rail, top bar, toasts. Handlers put
 // into it only what this person may see.
 type Shell struct {
@@ -73,9 +75,10 @@ func worse(a, b Tone) bool {
 	return false
 }
 
-// StandardNav returns the rail of this console with the page at path current.
-// Handlers drop the items that may not be seen; a group that loses all goes too.
-func StandardNav(current string, may func(path string) bool) []NavGroup {
+// StandardNav returns the rail of this console for a reader at the path. The page
+// it belongs to is current, also when the path lies below it. Items that may not
+// be seen are left out; a group that loses all goes too.
+func StandardNav(path string, may func(page string) bool) []NavGroup {
 	groups := []NavGroup{
 		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}}},
 		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}}},
@@ -88,7 +91,7 @@ func StandardNav(current string, may func(path string) bool) []NavGroup {
 		var items []NavItem
 		for _, i := range g.Items {
 			if may(i.Href) {
-				i.Current = i.Href == current
+				i.Current = path == i.Href || i.Href != PathOverview && strings.HasPrefix(path, i.Href+"/")
 				items = append(items, i)
 			}
 		}

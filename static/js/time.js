@@ -1,6 +1,6 @@
 // Times are written by the server in the reader's zone; here they are written
 // anew when the zone changes, and where a live part was drawn for another zone.
-// The forms are those of the server: clock, ms, day, full and age.
+// The forms are those of the server: clock, ms, min, day, full and age.
 (() => {
   "use strict";
 
@@ -41,7 +41,7 @@
     const clock = `${p.hour}:${p.minute}:${p.second}`;
     if (form === "day") return `${p.day} ${p.month} ${p.year}`;
     if (form === "full") return `${p.day} ${p.month} ${p.year}, ${clock}`;
-    const time = form === "ms" ? `${clock}.${p.fractionalSecond}` : clock;
+    const time = form === "ms" ? `${clock}.${p.fractionalSecond}` : form === "min" ? clock.slice(0, 5) : clock;
     if (p.year !== now.year) return `${p.day} ${p.month.slice(0, 3)} ${p.year} ${time}`;
     return p.day === now.day && p.month === now.month ? time : `${p.day} ${p.month.slice(0, 3)} ${time}`;
   };
