@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/vivified/vivified/core/trait"
 )
 
 var complianceFields = []field{
@@ -56,6 +58,9 @@ func (c *checker) compliance(top members) {
 	}
 }
 
+// tooShort is told of PHI that is not kept long enough.
+const tooShort = "PHI handling plugins must retain data for at least 7 years (2555 days)"
+
 // retentionDays reads the stated days. What PHI needs is checked with its traits.
 func (c *checker) retentionDays(v *value, at place) {
 	days, whole := v.integer()
@@ -65,6 +70,8 @@ func (c *checker) retentionDays(v *value, at place) {
 		c.fail("compliance.data_retention_days.max", at, "Data can be retained for at most 1,000,000 days")
 	case f < 0:
 		c.fail("compliance.data_retention_days.min", at, "Data cannot be retained for less than 0 days")
+	case f < PHIRetentionDays && !whole && c.hasAny(trait.HandlesPHI):
+		c.fail("compliance.data_retention_days.min", at, tooShort)
 	case !whole:
 		c.wrongType(at, "a whole number", v)
 	default:

@@ -129,7 +129,7 @@ func (c *checker) sensitiveTraits() {
 		case !c.retentionStated:
 			c.fail("compliance.data_retention_days.default", at, "PHI handling plugins retain data for 7 years (2555 days) where nothing is stated")
 		case c.retention.n < PHIRetentionDays:
-			c.fail("compliance.data_retention_days.min", at, "PHI handling plugins must retain data for at least 7 years (2555 days)")
+			c.fail("compliance.data_retention_days.min", at, tooShort)
 		}
 	}
 }

@@ -7,7 +7,9 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -60,9 +62,12 @@ type Manifest struct {
 
 	// Raw is the document in canonical form (RFC 8785, but numbers that a
 	// double cannot hold keep their digits): what is stored and digested.
-	// Reading it again gives an equal Manifest.
+	// Reading it again gives an equal Manifest. Nil while there are errors.
 	Raw json.RawMessage
 }
+
+// Digest returns the SHA-256 of Raw, as sha256: and 64 hexadecimal digits.
+func (m *Manifest) Digest() string { return fmt.Sprintf("sha256:%x", sha256.Sum256(m.Raw)) }
 
 // Requirement is what a manifest asks of others' traits.
 type Requirement struct {
@@ -79,6 +84,11 @@ type Dependency struct {
 	ID       string // or
 	Contract string
 	Version  Range // zero: any
+}
+
+// SatisfiedBy reports whether a plugin with that manifest is what d asks for.
+func (d Dependency) SatisfiedBy(m *Manifest) bool {
+	return (d.ID == m.ID || d.ID == "" && slices.Contains(m.Contracts, d.Contract)) && d.Version.Contains(m.Version)
 }
 
 // Endpoint is one declared operation. Endpoints are sorted by name.

@@ -2,8 +2,8 @@ package manifest_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -319,21 +319,18 @@ func TestFindingsAreOrdered(t *testing.T) {
 // TestHostileDocuments: whatever 256 KiB hold, reading them takes bounded
 // memory and time, and the answer stays readable.
 func TestHostileDocuments(t *testing.T) {
-	fill := func(head, one, tail string) string {
-		n := (manifest.MaxBytes - len(head) - len(tail)) / (len(one) + 6)
+	many := func(n int, one string) string {
 		var b strings.Builder
-		b.WriteString(head)
 		for i := range n {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if strings.Contains(one, "%d") {
-				fmt.Fprintf(&b, one, i)
-			} else {
-				b.WriteString(one)
-			}
+			b.WriteString(strings.ReplaceAll(one, "%d", strconv.Itoa(i)))
 		}
-		return b.String() + tail
+		return b.String()
+	}
+	fill := func(head, one, tail string) string {
+		return head + many((manifest.MaxBytes-len(head)-len(tail))/(len(one)+6), one) + tail
 	}
 	for _, tc := range []struct {
 		name, doc string
@@ -357,6 +354,8 @@ func TestHostileDocuments(t *testing.T) {
 		{"same required", fill(`{"config_schema":{"required":[`, `"a"`, `]}}`), manifest.JSON},
 		{"enum", fill(`{"config_schema":{"enum":[`, `[%d]`, `]}}`), manifest.JSON},
 		{"anyOf", fill(`{"config_schema":{"anyOf":[`, `{"type":5}`, `]}}`), manifest.JSON},
+		{"patterns", `{"config_schema":{"patternProperties":{` + many(3000, `"%d{1000}":{}`) + `}}}`, manifest.JSON},
+		{"long patterns", `{"config_schema":{"allOf":[` + many(1500, `{"pattern":"%d{999}b{999}c{999}d{999}e{999}f{999}g{999}h{999}"}`) + `]}}`, manifest.JSON},
 		{"jq", `{"transformers":[{"name":"a","from":"a","to":"b","expression":"` + strings.Repeat("(", 8000) + "." + strings.Repeat(")", 8000) + `"}]}`, manifest.JSON},
 		{"jq pipes", `{"transformers":[{"name":"a","from":"a","to":"b","expression":"` + strings.Repeat(".|", 8000) + `."}]}`, manifest.JSON},
 		{"jq alternatives", `{"transformers":[{"name":"a","from":"a","to":"b","expression":"` + strings.Repeat(".as[$a]?//", 1600) + `."}]}`, manifest.JSON},
@@ -365,6 +364,9 @@ func TestHostileDocuments(t *testing.T) {
 		{"long version", `{"version":"1.0.0-` + strings.Repeat("a.", 120_000) + `"}`, manifest.JSON},
 		{"long control", `{"compliance":{"hipaa_controls":["` + strings.Repeat("(", 200_000) + `"]}}`, manifest.JSON},
 		{"YAML bomb", bomb(), manifest.YAML},
+		{"YAML, one long text many times", "x: &a " + strings.Repeat("a", 100_000) + "\ny: [" + strings.TrimSuffix(strings.Repeat("*a,", 50_000), ",") + "]", manifest.YAML},
+		{"YAML, one long key many times", "x: &a " + strings.Repeat("a", 100_000) + "\ny: [" + strings.TrimSuffix(strings.Repeat("{*a : 1},", 16_000), ",") + "]", manifest.YAML},
+		{"numbers that grow", strings.TrimSuffix(notes, "}") + `,"x":[` + strings.TrimSuffix(strings.Repeat("1e20,", 50_000), ",") + "]}", manifest.JSON},
 		{"YAML numbers", fill(`{"x":[`, `0`, `]}`), manifest.YAML},
 		{"YAML anchors", fill(`[`, `&a%d x`, `]`), manifest.YAML},
 		{"YAML depth", strings.Repeat("- ", 100_000), manifest.YAML},

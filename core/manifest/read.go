@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"fmt"
 	"mime"
 	"path/filepath"
 	"slices"
@@ -67,19 +68,26 @@ func Read(data []byte, o Options) (Manifest, Findings) {
 	}
 	c := checker{o: o}
 	c.document(&doc)
-	c.m.Raw = doc.canonical()
 	c.noNUL(&doc, place{})
-	return c.m, c.findings()
+	found := c.findings()
+	if !found.OK() {
+		return c.m, found
+	}
+	if c.m.Raw = doc.canonical(); len(c.m.Raw) > MaxBytes {
+		return Manifest{}, Findings{NewFinding("json.too_large", "", fmt.Sprintf("%sthe document has more than %d KiB in canonical form", formatPrefix, MaxBytes>>10))}
+	}
+	return c.m, found
 }
 
 // checker reads one document and collects what is wrong with it.
 type checker struct {
 	facts
-	o       Options
-	m       Manifest
-	found   []Finding
-	schemas int            // how many were compiled
-	per     map[string]int // how many findings a rule has
+	o        Options
+	m        Manifest
+	found    []Finding
+	per      map[string]int // how many findings a rule has
+	schemas  int            // how many were compiled
+	patterns int            // bytes of regular expressions in them
 }
 
 // maxPerRule bounds what a hostile document can make us say about one rule.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,9 @@ import (
 
 // The limits of schemas. Compiling takes time in the square of a schema's size.
 const (
-	maxSchemas      = 512  // in one manifest
-	maxSchemaValues = 4000 // in one schema, counting every value inside
+	maxSchemas      = 512     // in one manifest
+	maxSchemaValues = 4000    // in one schema, counting every value inside
+	maxPatterns     = 8 << 10 // bytes of regular expressions in all of them
 )
 
 // schema checks a JSON Schema (2020-12 unless it says otherwise) and returns
@@ -42,7 +44,7 @@ func (c *checker) schema(v *value, at place, rule string) json.RawMessage {
 		c.fail(rule, at, fmt.Sprintf("Schema has a number out of range: %s", show(n)))
 		return nil
 	}
-	if _, err := compileSchema(v); err != nil {
+	if _, err := c.compileSchema(v); err != nil {
 		c.fail(rule, at, "Schema does not compile: "+schemaReason(err))
 		return nil
 	}
@@ -72,14 +74,26 @@ func (offline) Load(string) (any, error) {
 	return nil, errors.New("references may only point into the schema itself")
 }
 
-func compileSchema(v *value) (*jsonschema.Schema, error) {
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.UseLoader(offline{})
-	if err := c.AddResource(schemaURL, v.any()); err != nil {
+// compileSchema compiles v. A few bytes of a pattern such as a{1000} become
+// much code, so the manifest as a whole may have only so many.
+func (c *checker) compileSchema(v *value) (*jsonschema.Schema, error) {
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.UseLoader(offline{})
+	compiler.UseRegexpEngine(func(pattern string) (jsonschema.Regexp, error) {
+		if c.patterns += len(pattern); c.patterns > maxPatterns {
+			return nil, fmt.Errorf("the manifest has more than %d KiB of patterns", maxPatterns>>10)
+		}
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return nil, err
+		}
+		return re, nil
+	})
+	if err := compiler.AddResource(schemaURL, v.any()); err != nil {
 		return nil, err
 	}
-	return c.Compile(schemaURL)
+	return compiler.Compile(schemaURL)
 }
 
 // schemaReason returns what the compiler says, without our made-up address. Of

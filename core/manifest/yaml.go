@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxNodes bounds what aliases may unfold to: more than any document of
-// MaxBytes could spell out.
+// maxNodes bounds how many values aliases may unfold to: as many as a document
+// of MaxBytes could spell out.
 const maxNodes = MaxBytes / 2
 
 // readYAML reads exactly one document and makes of it what the same JSON would be.
@@ -35,7 +35,7 @@ func readYAML(data []byte) (value, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return value{}, yamlSyntax(err)
 	}
-	r := yamlReader{left: maxNodes}
+	r := yamlReader{nodes: maxNodes, bytes: MaxBytes}
 	return r.value(doc.Content[0], 1)
 }
 
@@ -65,16 +65,18 @@ func badNode(n *yaml.Node, rule, format string, args ...any) error {
 	return &syntaxError{rule, fmt.Sprintf("line %d, column %d: ", n.Line, n.Column) + fmt.Sprintf(format, args...)}
 }
 
-// yamlReader turns nodes into values. It counts them, since aliases let a
-// short document unfold to an endless one.
-type yamlReader struct{ left int }
+// yamlReader turns nodes into values. It counts down how many nodes and bytes
+// of text there may still be, since aliases let a short document unfold to an
+// endless one.
+type yamlReader struct{ nodes, bytes int }
 
 func (r *yamlReader) value(n *yaml.Node, depth int) (value, error) {
-	if r.left--; r.left < 0 {
-		return value{}, badNode(n, "json.too_large", "the document unfolds to more than %d values", maxNodes)
-	}
 	if n.Kind == yaml.AliasNode {
-		return r.value(n.Alias, depth)
+		n = n.Alias
+	}
+	r.nodes, r.bytes = r.nodes-1, r.bytes-len(n.Value)
+	if r.nodes < 0 || r.bytes < 0 {
+		return value{}, badNode(n, "json.too_large", "the document unfolds to more than %d values or %d KiB", maxNodes, MaxBytes>>10)
 	}
 	if n.Kind == yaml.ScalarNode {
 		return scalar(n)
@@ -113,6 +115,9 @@ func (r *yamlReader) mapping(n *yaml.Node, depth int) (value, error) {
 		}
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
 			return v, badNode(n.Content[i], "json.malformed", "a key must be a string; put it in quotes")
+		}
+		if r.bytes -= len(key.Value); r.bytes < 0 {
+			return v, badNode(n.Content[i], "json.too_large", "the document unfolds to more than %d KiB", MaxBytes>>10)
 		}
 		if !seen.add(v.keys, key.Value) {
 			return v, badNode(n.Content[i], "json.duplicate_key", "the key '%s' stands twice in one object", show(key.Value))
