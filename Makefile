@@ -2,21 +2,69 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-export CGO_ENABLED ?= 0
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+GOTEST := CGO_ENABLED=1 $(GO) test -race -timeout 20m
+SAMPLES := hello-publisher hello-lurker hello-site
+VENV := bin/venv
 
 include tools/tools.mk
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: setup-run build ## Run the core with the sample plugins; prints the console's address
+	@bin/vivified up
+
+.PHONY: demo
+demo: run ## The same, as a demonstration: three plugins talk over three lanes
+
+.PHONY: test
+test: setup-test build ## Run every test: Go with the race detector, Python, and the browser
+	@tools/test
 
 .PHONY: build
-build: ## Build bin/vivified and the sample plugins
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/vivified ./cmd/vivified
+build: $(VENV)/.stamp ## Build bin/vivified and the sample plugins
+	$(GOBUILD) -o bin/vivified ./cmd/vivified
+	@for p in $(SAMPLES); do (cd plugins/$$p && $(GOBUILD) -o ../../bin/$$p .); done
+
+$(VENV)/.stamp: sdk/python/pyproject.toml $(wildcard plugins/*/requirements.txt)
+	@tools/setup run
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e sdk/python
+	@for r in $(wildcard plugins/*/requirements.txt); do grep -v '^-e\|^\.\|sdk/python' $$r | $(VENV)/bin/pip install --quiet --disable-pip-version-check -r /dev/stdin; done
+	@touch $@
 
 .PHONY: generate
 generate: $(SQLC) $(TEMPL) ## Regenerate code from queries/ and views/
 	@tools/generate
+
+.PHONY: verify
+verify: $(STATICCHECK) ## Check formatting, vet, staticcheck and that generated code is current
+	@tools/verify
+
+.PHONY: lint
+lint: verify ## The same as verify
+
+.PHONY: fmt
+fmt: $(TEMPL) ## Format Go and templ sources
+	@gofmt -w $$(git ls-files '*.go' | grep -v -E '_templ\.go$$|\.sql\.go$$|/sqlc_')
+	@bin/tools/templ fmt views
+
+.PHONY: bench
+bench: build ## Measure the lanes beside their peers, in one run
+	@cd bench && $(GO) run ./lanes
+
+.PHONY: clean
+clean: ## Remove what was built, not what was kept in var/
+	rm -rf bin e2e/artifacts e2e/node_modules
+
+.PHONY: setup-run setup-test
+setup-run:
+	@tools/setup run
+setup-test:
+	@tools/setup test

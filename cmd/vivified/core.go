@@ -98,7 +98,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		return nil, err
 	}
 	replica := replicaName(conf)
-	pool, bus, err := c.stores(ctx, conf, sealer, replica)
+	pool, bus, err := c.stores(ctx, conf, env, sealer, replica)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 }
 
 // stores starts database and bus, side by side.
-func (c *core) stores(ctx context.Context, conf *settings.Settings, sealer *settings.Sealer, replica string) (*pgxpool.Pool, *canonical.Bus, error) {
+func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, *canonical.Bus, error) {
 	var bus *canonical.Bus
 	var busErr error
 	var started sync.WaitGroup
@@ -194,7 +194,7 @@ func (c *core) stores(ctx context.Context, conf *settings.Settings, sealer *sett
 			URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(sealer.Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
 		})
 	})
-	pool, err := c.database(ctx, conf, sealer)
+	pool, err := c.database(ctx, conf, env, sealer)
 	started.Wait()
 	if bus != nil {
 		c.stops = append(c.stops, bus.Close)
@@ -207,10 +207,10 @@ func (c *core) stores(ctx context.Context, conf *settings.Settings, sealer *sett
 
 // database makes the database ready and connects to it under the role that may
 // neither change nor delete what was recorded.
-func (c *core) database(ctx context.Context, conf *settings.Settings, sealer *settings.Sealer) (*pgxpool.Pool, error) {
+func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer) (*pgxpool.Pool, error) {
 	owner := conf.String(settings.DatabaseURL)
 	if owner == "" {
-		private := &db.Private{Dir: c.dataDir, Log: c.log.With("part", "postgres")}
+		private := &db.Private{Dir: c.dataDir, Bin: env["PG_BIN"], Log: c.log.With("part", "postgres")}
 		if err := private.Start(ctx); err != nil {
 			return nil, err
 		}
@@ -297,7 +297,7 @@ func dataDir(conf *settings.Settings) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(dir, 0o711); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the data directory: %w", err)
 	}
 	return dir, nil
