@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 
 // passing are the SQLSTATE classes of trouble that passes by itself: rolled
 // back, out of resources, lock not available, operator intervention, system error.
-const passing = "40 53 55 57 58"
+var passing = []string{"40", "53", "55", "57", "58"}
 
 // broken translates an error of the database: a fault passes, trouble that may
 // pass is Unavailable, and what the server refuses is a defect of ours.
@@ -25,7 +26,7 @@ func broken(doing string, err error) error {
 		return err
 	}
 	err = fmt.Errorf("%s: %w", doing, err)
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && !strings.Contains(passing, pg.Code[:2]) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && !slices.ContainsFunc(passing, func(class string) bool { return strings.HasPrefix(pg.Code, class) }) {
 		return err
 	}
 	f := fault.New(fault.Unavailable, "settings.unavailable", "The settings cannot be read or changed just now: the database does not answer; try again shortly.").Because(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -466,6 +467,25 @@ func TestSealedRowsStayInPlace(t *testing.T) {
 	exec(t, m.db.Pool, "INSERT INTO settings (scope, key, sealed, set_by) SELECT 'plugin:thief', key, sealed, set_by FROM settings WHERE key = '/password'")
 	if c, err := m.OwnConfig(as(t.Context(), "thief"), thief); code(err) != "seal.damaged" {
 		t.Errorf("the thief is told %s, %v", c.Settings, err)
+	}
+}
+
+// Small schemas whose evaluation would never end.
+func TestEndlessSchemas(t *testing.T) {
+	m := newMail(t)
+	doubling := `{"$ref": "#/$defs/d0", "$defs": {"d40": {"type": "string"}`
+	for i := range 40 {
+		doubling += fmt.Sprintf(`, "d%d": {"allOf": [{"$ref": "#/$defs/d%d"}, {"$ref": "#/$defs/d%d"}]}`, i, i+1, i+1)
+	}
+	nested := `{"properties": {"x": {"$ref": "#", "default": {}}}, "allOf": [{"properties": {"x": {"$ref": "#", "default": {}}}}]}`
+	for name, schema := range map[string]string{"doubling": doubling + "}}", "nested by its own defaults": nested} {
+		m.m.ConfigSchema = json.RawMessage(schema)
+		if _, err := m.SetPluginConfig(m.admin, m.m, json.RawMessage(`{}`), nil, ""); code(err) != "config.schema" {
+			t.Errorf("%s: SetPluginConfig gave %v; want config.schema", name, err)
+		}
+		if _, err := m.MissingRequired(t.Context(), "mail", m.m); code(err) != "config.schema" {
+			t.Errorf("%s: MissingRequired gave %v; want config.schema", name, err)
+		}
 	}
 }
 

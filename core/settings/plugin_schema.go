@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/vivified/vivified/core/fault"
 )
 
 // schemaURL names the schema being compiled; it is never looked up.
@@ -20,28 +22,61 @@ func (offline) Load(string) (any, error) {
 	return nil, errors.New("references may only point into the schema itself")
 }
 
-// secretMark is x-secret in a compiled schema.
-type secretMark struct{}
+// note is what we keep of every subschema: whether it is marked x-secret, and
+// the steps that its whole schema may still take.
+type note struct {
+	secret bool
+	steps  *int
+}
 
-func (secretMark) Validate(*jsonschema.ValidatorContext, any) {}
+// Validate counts a step.
+func (n note) Validate(*jsonschema.ValidatorContext, any) {
+	if *n.steps--; *n.steps < 0 {
+		panic(tooManySteps{})
+	}
+}
 
-// secretWords makes the compiler keep x-secret. Any value but false marks a
-// secret: a doubtful mark protects.
-var secretWords = jsonschema.Vocabulary{
-	URL: "config:///secrets",
-	Compile: func(_ *jsonschema.CompilerContext, o map[string]any) (jsonschema.SchemaExt, error) {
-		if mark, ok := o["x-secret"]; !ok || mark == false {
-			return nil, nil
-		}
-		return secretMark{}, nil
-	},
+// maxSteps bounds how often subschemas are applied to one document. A small
+// schema that refers to itself twice at each level would never come to an end;
+// an honest one takes a few steps for each value.
+const maxSteps = 200_000
+
+type tooManySteps struct{}
+
+// notes makes the compiler keep a note of every subschema. Any x-secret but
+// false marks a secret: a doubtful mark protects.
+func notes(steps *int) *jsonschema.Vocabulary {
+	return &jsonschema.Vocabulary{
+		URL: "config:///notes",
+		Compile: func(_ *jsonschema.CompilerContext, o map[string]any) (jsonschema.SchemaExt, error) {
+			mark, ok := o["x-secret"]
+			return note{secret: ok && mark != false, steps: steps}, nil
+		},
+	}
 }
 
 // schema is the config_schema of a manifest.
 type schema struct {
-	root *jsonschema.Schema
-	any  place // of the whole document
-	sure place // of the whole document
+	root  *jsonschema.Schema
+	any   place // of the whole document
+	sure  place // of the whole document
+	steps *int
+}
+
+// validate applies the schema to a document: nil, a *jsonschema.ValidationError,
+// or an Unprocessable fault when there is no end to it.
+func (s *schema) validate(doc any) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case tooManySteps:
+			err = fault.New(fault.Unprocessable, "config.schema", "The plugin's schema takes too long to check; its author must simplify it.")
+		default:
+			panic(p)
+		}
+	}()
+	*s.steps = maxSteps
+	return s.root.Validate(doc)
 }
 
 // compile reads the config_schema of a manifest. Without one any object is fine,
@@ -59,7 +94,8 @@ func compile(raw json.RawMessage) (*schema, error) {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(offline{})
 	c.AssertFormat()
-	c.RegisterVocabulary(&secretWords)
+	steps := 0
+	c.RegisterVocabulary(notes(&steps))
 	c.AssertVocabs()
 	if err := c.AddResource(schemaURL, doc); err != nil {
 		return nil, fmt.Errorf("read config_schema: %w", err)
@@ -69,7 +105,7 @@ func compile(raw json.RawMessage) (*schema, error) {
 		return nil, fmt.Errorf("compile config_schema: %w", err)
 	}
 	all := []*jsonschema.Schema{root}
-	return &schema{root: root, any: place{}.of(all, false), sure: place{sure: true}.of(all, false)}, nil
+	return &schema{root: root, any: place{}.of(all, false), sure: place{sure: true}.of(all, false), steps: &steps}, nil
 }
 
 // wrapRefs moves a $ref beside x-secret into an allOf, which means the same.
@@ -105,17 +141,18 @@ type place struct {
 
 // of returns the place of schemas and all they lead to, as sure as p.
 func (p place) of(schemas []*jsonschema.Schema, marked bool) place {
-	q := place{marked: marked, sure: p.sure}
+	q, seen := place{marked: marked, sure: p.sure}, map[*jsonschema.Schema]bool{nil: true}
 	for _, s := range schemas {
-		q.add(s)
+		q.add(s, seen)
 	}
 	return q
 }
 
-func (p *place) add(s *jsonschema.Schema) {
-	if s == nil || slices.Contains(p.schemas, s) {
+func (p *place) add(s *jsonschema.Schema, seen map[*jsonschema.Schema]bool) {
+	if seen[s] {
 		return
 	}
+	seen[s] = true
 	p.schemas = append(p.schemas, s)
 	follow := append(slices.Clone(s.AllOf), s.Ref, s.RecursiveRef)
 	if s.DynamicRef != nil {
@@ -129,7 +166,7 @@ func (p *place) add(s *jsonschema.Schema) {
 		}
 	}
 	for _, t := range follow {
-		p.add(t)
+		p.add(t, seen)
 	}
 }
 
@@ -140,7 +177,7 @@ func (p place) secret() bool {
 }
 
 func isMarked(s *jsonschema.Schema) bool {
-	return slices.ContainsFunc(s.Extensions, func(e jsonschema.SchemaExt) bool { _, ok := e.(secretMark); return ok })
+	return slices.ContainsFunc(s.Extensions, func(e jsonschema.SchemaExt) bool { n, ok := e.(note); return ok && n.secret })
 }
 
 // member returns the place of a property. What lies in a secret is secret.

@@ -27,7 +27,7 @@ type findings struct {
 func (s *schema) check(doc any) (*findings, error) {
 	f := &findings{}
 	f.undeclared(doc, s.any, nil)
-	err := s.root.Validate(doc)
+	err := s.validate(doc)
 	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		f.read(invalid, s.any)
 	} else if err != nil {
