@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/vivified/vivified/core/fault"
 )
 
 // Assignable says to whom a trait may be given; the values are flags.
@@ -91,49 +89,44 @@ func Forbidden(name string) bool {
 	return slices.Contains(forbidden[:], strings.ToLower(strings.TrimFunc(name, padding)))
 }
 
+// Refusal is one reason why custom traits are refused.
+type Refusal struct {
+	Rule    string // stable code, such as trait.duplicate
+	Index   int    // of the trait in the list; -1: the list as a whole
+	Message string // one sentence
+}
+
+// RefusedError lists every reason why custom traits are refused.
+type RefusedError []Refusal
+
+// Error returns the first reason.
+func (e RefusedError) Error() string { return e[0].Message }
+
 // With returns a registry with custom traits added after those of r, in the
 // order given; their ID, Category and Custom are set here. References may point
-// to any trait of the result. It returns an Unprocessable fault that lists
-// every broken rule, and a nil registry, when any trait is refused.
+// to any trait of the result. When any trait is refused it returns a nil
+// registry and a RefusedError.
 func (r *Registry) With(custom []Trait) (*Registry, error) {
 	if len(r.traits)+len(custom) > limit {
-		return nil, fault.New(fault.Unprocessable, "trait.limit", "There can be at most %d traits, built-in ones included.", limit)
+		return nil, RefusedError{{"trait.limit", -1, fmt.Sprintf("There can be at most %d traits, built-in ones included.", limit)}}
 	}
 	n := &Registry{traits: slices.Clone(r.traits), byName: maps.Clone(r.byName)}
-	var bad []fault.Violation
-	refuse := func(i int, rule, format string, args ...any) {
-		bad = append(bad, fault.Violation{Rule: rule, Path: fmt.Sprintf("/%d", i), Message: fmt.Sprintf(format, args...)})
-	}
+	var bad RefusedError
 	for i, t := range custom {
 		t.ID, t.Category, t.Custom = ID(len(n.traits)), CategoryCustom, true
 		t.Prerequisites, t.Implies, t.Conflicts = slices.Clone(t.Prerequisites), slices.Clone(t.Implies), slices.Clone(t.Conflicts)
 		n.traits = append(n.traits, t)
 		if rule, why := n.checkName(t.Name); rule != "" {
-			refuse(i, rule, "Trait '%s' %s.", t.Name, why)
+			bad = append(bad, Refusal{rule, i, fmt.Sprintf("Trait %q %s.", t.Name, why)})
 			continue
 		}
 		n.byName[t.Name] = t.ID
-		if t.Assignable == 0 || t.Assignable > ToUser|ToPlugin|ToData {
-			refuse(i, "trait.assignable", "Trait '%s' must be assignable to users, plugins or data.", t.Name)
-		}
 	}
 	for i := range custom {
-		t := n.traits[len(r.traits)+i]
-		for _, id := range slices.Concat(t.Prerequisites, t.Implies, t.Conflicts) {
-			if int(id) >= len(n.traits) || id == t.ID {
-				refuse(i, "trait.reference", "Trait '%s' refers to a trait that does not exist, or to itself.", t.Name)
-			}
-		}
-		for _, id := range t.Implies {
-			if int(id) < len(n.traits) && (n.traits[id].Sensitive || n.traits[id].Category == CategoryRole) {
-				refuse(i, "trait.escalation", "Trait '%s' may not imply '%s'; grant that one by itself.", t.Name, n.traits[id].Name)
-			}
-		}
+		bad = append(bad, n.check(i, n.traits[len(r.traits)+i])...)
 	}
 	if bad != nil {
-		f := fault.New(fault.Unprocessable, bad[0].Rule, "%s", bad[0].Message)
-		f.Violations = bad
-		return nil, f
+		return nil, bad
 	}
 	for i := range custom {
 		t := n.traits[len(r.traits)+i]
@@ -145,6 +138,24 @@ func (r *Registry) With(custom []Trait) (*Registry, error) {
 	}
 	n.close()
 	return n, nil
+}
+
+// check returns what is wrong with the i-th custom trait beside its name.
+func (r *Registry) check(i int, t Trait) (bad []Refusal) {
+	if t.Assignable == 0 || t.Assignable > ToUser|ToPlugin|ToData {
+		bad = append(bad, Refusal{"trait.assignable", i, fmt.Sprintf("Trait %q must be assignable to users, plugins or data.", t.Name)})
+	}
+	for _, id := range slices.Concat(t.Prerequisites, t.Implies, t.Conflicts) {
+		if int(id) >= len(r.traits) || id == t.ID {
+			bad = append(bad, Refusal{"trait.reference", i, fmt.Sprintf("Trait %q refers to a trait that does not exist, or to itself.", t.Name)})
+		}
+	}
+	for _, id := range t.Implies {
+		if int(id) < len(r.traits) && (r.traits[id].Sensitive || r.traits[id].Category == CategoryRole) {
+			bad = append(bad, Refusal{"trait.escalation", i, fmt.Sprintf("Trait %q may not imply %q; grant that one by itself.", t.Name, r.traits[id].Name)})
+		}
+	}
+	return bad
 }
 
 // checkName returns the rule a new trait's name breaks and what is wrong with it.
