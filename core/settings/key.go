@@ -68,13 +68,13 @@ func Keys() []Key {
 	return keys
 }
 
-// ParseKey returns the key of that exact name, or a NotFound fault that
-// suggests the nearest one.
+// ParseKey returns the key of that exact name, or an Unprocessable fault
+// that suggests the nearest one.
 func ParseKey(name string) (Key, error) {
 	if k, ok := keyByName(name); ok {
 		return k, nil
 	}
-	return 0, fault.New(fault.NotFound, "settings.unknown", "There is no setting %q.%s", clip(name), didYouMean(name, keyNames()))
+	return 0, fault.New(fault.Unprocessable, "settings.unknown", "There is no setting %q.%s", clip(name), didYouMean(name, keyNames()))
 }
 
 func keyByName(name string) (Key, bool) {

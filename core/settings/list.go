@@ -26,6 +26,35 @@ type LayerValue struct {
 	Value json.RawMessage `json:"value"` // of a secret: "set", or null
 }
 
+// MarshalJSON returns the value as the API shows it, with what was declared for
+// its key beside it.
+func (v Value) MarshalJSON() ([]byte, error) {
+	d := v.Definition
+	return json.Marshal(struct {
+		Key         Key             `json:"key"`
+		Value       json.RawMessage `json:"value"`
+		Version     int64           `json:"version"`
+		Origin                      // layer, set_by, set_at, reason
+		Layers      []LayerValue    `json:"layers"`
+		Editable    bool            `json:"editable"`
+		Pending     bool            `json:"pending"`
+		Ignored     string          `json:"ignored,omitempty"`
+		Group       string          `json:"group"`
+		Description string          `json:"description"`
+		Type        Type            `json:"type"`
+		Choices     []string        `json:"choices,omitempty"`
+		Default     string          `json:"default"`
+		Class       string          `json:"class"`
+		Secret      bool            `json:"secret"`
+		Restart     bool            `json:"restart"`
+		Env         string          `json:"env"`
+		EditedBy    string          `json:"edited_by"` // the trait that changes it
+	}{
+		v.Key, v.Value, v.Version, v.Origin, v.Layers, v.Editable, v.Pending, v.Ignored, d.Group, d.Description, d.Type, d.Choices,
+		d.Default, d.Class.String(), d.Secret, d.Restart, d.Env, trait.Builtin().Get(d.Edit).Name,
+	})
+}
+
 // Shown stands for a secret that has a value, wherever people look.
 const Shown = "set"
 

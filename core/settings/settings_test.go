@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -353,6 +354,18 @@ func TestListFiltersByTraits(t *testing.T) {
 	}
 	if got := len(names(trait.SetOf(trait.Admin))); got != len(settings.Keys()) {
 		t.Errorf("an administrator sees %d of %d", got, len(settings.Keys()))
+	}
+}
+
+func TestValueAsJSON(t *testing.T) {
+	s, _ := settings.New(map[string]string{"VIVIFIED_LOG_LEVEL": "warn"}, nil)
+	got, err := json.Marshal(value(t, s, settings.LogLevel))
+	want := `{"key":"log_level","value":"warn","version":0,"layer":"environment","set_by":"VIVIFIED_LOG_LEVEL",` +
+		`"layers":[{"layer":"environment","set_by":"VIVIFIED_LOG_LEVEL","value":"warn"},{"layer":"default","value":"info"}],` +
+		`"editable":false,"pending":false,"group":"Serving","description":"Least severe message that is logged.","type":"enum",` +
+		`"choices":["debug","info","warn","error"],"default":"info","class":"internal","secret":false,"restart":false,"env":"VIVIFIED_LOG_LEVEL","edited_by":"config_manager"}`
+	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s; want\n%s", err, got, want)
 	}
 }
 
