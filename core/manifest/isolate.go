@@ -61,9 +61,9 @@ func (c *checker) isolate(doc *value) {
 		c.traitsKnown = c.traits(top.ok("traits"), root.member("traits"))
 	}
 	if !top.absent("security") {
-		c.classesKnown = true
+		c.classesKnown = false
 		security := c.security(top.ok("security"), root.member("security"), isolateSecurityFields)
-		c.classesKnown = security != nil && (security.absent("data_classification") || c.classesKnown)
+		c.classesKnown = c.classesKnown || security != nil && security.absent("data_classification")
 	}
 	c.permissions(top.ok("permissions"), root.member("permissions"))
 	if c.m.Security.Classes == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vivified/vivified/core/trait"
 )
@@ -85,8 +86,15 @@ func powers(r *trait.Registry, m *Manifest) set {
 	for _, pattern := range m.Events.Subscribes {
 		s.add("events.subscribes", "%s", pattern)
 	}
+	for _, contract := range m.Contracts {
+		s.add("contracts", "stands in for any %s", contract)
+	}
 	if m.Runtime.BaseURL != "" {
 		s.add("runtime.base_url", "is called at %s", m.Runtime.BaseURL)
+	}
+	s.add("runtime.kind", "%s", m.Runtime.Kind)
+	if m.Runtime.Image != "" {
+		s.add("runtime.image", "%s", strings.TrimSuffix(m.Runtime.Image+"@"+m.Runtime.Digest, "@"))
 	}
 	for _, d := range m.Code.Data {
 		if d.Read {
