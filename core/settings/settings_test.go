@@ -203,6 +203,9 @@ func TestNewRefuses(t *testing.T) {
 		{"a list at the top", nil, "- a\n- b", "settings.file", "must be a mapping"},
 		{"two documents", nil, "log_level: info\n---\nlog_level: warn", "settings.file", "one YAML document"},
 		{"no YAML", nil, "a: [", "settings.file", "not YAML"},
+		{"aliases that unfold without end", nil, "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
+			"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n" +
+			"g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\nplugin_addresses: [*g,*g,*g,*g,*g,*g,*g,*g,*g,*g]\n", "settings.value", "unknown setting"},
 		{"a name that is a list", nil, "? [a]\n: b", "settings.file", "not text"},
 	} {
 		_, err := settings.New(row.env, []byte(row.file))
