@@ -47,10 +47,7 @@ func appendChange(ctx context.Context, q *db.Queries, r *Record, now time.Time) 
 	if err != nil {
 		return fmt.Errorf("lock the head: %w", err)
 	}
-	r.Chain = ChangeChain
-	if err := r.seal(head.Seq+1, after(head.At, now), head.Hash); err != nil {
-		return fmt.Errorf("hash: %w", err)
-	}
+	r.seal(ChangeChain, head.Seq+1, after(head.At, now), head.Hash)
 	if err := q.AuditInsert(ctx, r.params()); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}

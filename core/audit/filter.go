@@ -24,13 +24,16 @@ type Filter struct {
 	Actor   string    // id, name or e-mail address of who acted or was acted for
 	Plugin  string    // id of a plugin that acted, was acted upon, or was to receive an event
 	Action  string    // exact, or a prefix followed by *, such as plugin.*
-	Object  string    // exact, or a prefix followed by *
 	Outcome Outcome
+	Trace   string
+
+	// The "ok" that ends an allowed action is not looked at by these five: its
+	// decision has the same, and is found.
+	Object  string // exact, or a prefix followed by *
 	Class   string // a data class touched
 	Rule    string // the deciding rule
-	Trace   string
 	Address string
-	Text    string // words, each at least the beginning of one in the record; needs Since
+	Text    string // words of action, object, names and reasons, or their beginnings; needs Since
 
 	Limit  int    // of a page; default 50, at most 500
 	Cursor string // Page.Next of the page before
@@ -110,28 +113,45 @@ func (f *Filter) limit() int {
 	return min(f.Limit, maxLimit)
 }
 
-// wordBreaks are the characters at which the database function audit_words cuts.
-const wordBreaks = "./-_:@\"{}[](),;=&?#%+*'<>\\|\n\r\t "
+// wordBreaks are the characters at which the index of words cuts.
+const wordBreaks = "/.-_@: \"{}[](),;\\"
 
-// words cuts text like the database function audit_words.
+// words cuts text as the index does.
 func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(wordBreaks, r) })
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune(wordBreaks, r) })
 }
 
-// tsquery returns a text search query for records that hold all words of text.
-// A word of three letters or more may be the beginning of theirs.
-func tsquery(text string) string {
-	var b strings.Builder
-	for i, word := range words(text) {
-		if i > 0 {
-			b.WriteString(" & ")
-		}
-		b.WriteString("'" + word + "'") // words hold neither quote nor backslash
+// terms returns the operands of the text search query for f. A word of three
+// letters or more may be the beginning of one in the record.
+func (f *Filter) terms() []string {
+	var terms []string
+	for _, word := range words(f.Text) {
+		term := quoteTerm(word)
 		if utf8.RuneCountInString(word) >= 3 {
-			b.WriteString(":*")
+			term += ":*"
 		}
+		terms = append(terms, term)
 	}
-	return b.String()
+	if f.Class != "" {
+		terms = append(terms, quoteTerm(f.Class))
+	}
+	if object, open := strings.CutSuffix(f.Object, "*"); open && object != "" {
+		terms = append(terms, quoteTerm("object="+object)+":*")
+	} else if f.Object != "" && !open {
+		terms = append(terms, quoteTerm("object="+f.Object))
+	}
+	if f.Rule != "" {
+		terms = append(terms, quoteTerm("rule="+f.Rule))
+	}
+	if f.Address != "" {
+		terms = append(terms, quoteTerm("from="+f.Address))
+	}
+	return terms
+}
+
+// quoteTerm quotes an operand of a tsquery.
+func quoteTerm(term string) string {
+	return "'" + strings.NewReplacer("'", "''", "\\", "\\\\").Replace(term) + "'"
 }
 
 // cursor is a place in the list newest first: after this record.

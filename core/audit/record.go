@@ -120,7 +120,7 @@ func objectPlugin(e Entry, who actor.Actor) string {
 		return e.Target
 	case who.Kind != actor.Plugin:
 		return e.Plugin
-	case e.Plugin != who.ID:
+	case e.Plugin != "" && e.Plugin != who.ID:
 		return e.Plugin
 	case strings.HasPrefix(e.Action, "operator."):
 		plugin, _, _ := strings.Cut(e.Object, "/")
@@ -184,12 +184,11 @@ func keep(raw []byte, limit int) json.RawMessage {
 	return append(c, `"}`...)
 }
 
-// seal gives r its place, time and hash after the row before it.
-func (r *Record) seal(seq int64, at time.Time, prev []byte) error {
-	r.Seq, r.At, r.PrevHash = seq, at, prev
-	hash, err := r.Digest()
-	r.Hash = hash
-	return err
+// seal gives r its place, time and hash after the row before it. r comes from
+// record, so its JSON is JSON.
+func (r *Record) seal(chain string, seq int64, at time.Time, prev []byte) {
+	r.Chain, r.Seq, r.At, r.PrevHash = chain, seq, at, prev
+	r.Hash, _ = r.Digest()
 }
 
 // Digest computes the hash that r should have, from its other columns. An error

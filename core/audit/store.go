@@ -23,7 +23,7 @@ type Store struct{ pool *pgxpool.Pool }
 // NewStore returns a Store over pool.
 func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
-// maxFound bounds the matches of a text search that are collected for sorting.
+// maxFound bounds the rows that are collected before they are sorted.
 const maxFound = 2000
 
 // Search returns the page of records that f describes, newest first, or an
@@ -52,10 +52,9 @@ func (s *Store) Search(ctx context.Context, f Filter) (Page, error) {
 
 // newest returns the newest limit rows of q.
 func (s *Store) newest(ctx context.Context, q *query, f *Filter, limit int) ([]Record, error) {
-	if f.Text == "" {
+	if !q.terms(f) {
 		return s.collect(ctx, q.page(limit), q.args...)
 	}
-	q.text(f.Text)
 	records, err := s.collect(ctx, q.found(maxFound), q.args...)
 	if err != nil {
 		return nil, err

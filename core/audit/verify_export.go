@@ -40,7 +40,8 @@ type exportVerifier struct {
 	keys     Keys
 	chains   map[string]*checker
 	order    []*checker
-	bad      *Bad // the first, by line
+	last     *checker // of the last record read
+	bad      *Bad     // the first, by line
 	manifest *Manifest
 	signed   bool
 	sum      [sha256.Size]byte
@@ -116,6 +117,7 @@ func (v *exportVerifier) record(line []byte) {
 		return
 	}
 	k := v.checker(r.Chain)
+	v.last = k
 	if k.Bad == nil {
 		v.note(k.next(&r))
 	}
@@ -137,18 +139,23 @@ var placePattern = regexp.MustCompile(`"(chain|seq)":(?:"([^"]*)"|(\d{1,16}))`)
 
 // unreadable names the record of a line that is none, as well as the line tells.
 func (v *exportVerifier) unreadable(line []byte) *Bad {
-	bad := &Bad{Code: BadEdited, Sentence: fmt.Sprintf("Line %d is not as it was written.", v.line)}
+	chain, seq := "", int64(0)
 	for _, m := range placePattern.FindAllSubmatch(line, -1) {
-		if string(m[1]) == "chain" && bad.Chain == "" {
-			bad.Chain = string(m[2])
+		if string(m[1]) == "chain" && chain == "" {
+			chain = string(m[2])
 		} else if string(m[1]) == "seq" && len(m[3]) > 0 {
-			bad.Seq, _ = strconv.ParseInt(string(m[3]), 10, 64) // the last one: detail comes before
+			seq, _ = strconv.ParseInt(string(m[3]), 10, 64) // the last one counts: detail comes before it
 		}
 	}
-	if k, ok := v.chains[bad.Chain]; ok && bad.Seq == 0 {
-		bad.Seq = k.Last + 1
+	sentence := fmt.Sprintf("Line %d is not as it was written.", v.line)
+	k, ok := v.chains[chain]
+	if !ok {
+		return &Bad{Chain: chain, Seq: seq, Code: BadEdited, Sentence: sentence}
 	}
-	return bad
+	if seq == 0 {
+		seq = k.Last + 1
+	}
+	return k.bad(seq, BadEdited, "%s", sentence)
 }
 
 // readManifest reads the last line and checks its signature.
@@ -255,7 +262,9 @@ func (v *exportVerifier) cutOff() *Bad {
 		if k.gap != nil {
 			return k.gap
 		}
-		bad.Chain, bad.Seq = k.Chain, k.Last+1
+		if k == v.last {
+			bad.Chain, bad.Seq = k.Chain, k.Last+1
+		}
 	}
 	return bad
 }

@@ -10,11 +10,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// The waits between two attempts to reach the database again.
+// The waits between two attempts to reach the database, doubled each time.
 const (
-	firstPause = 20 * time.Millisecond
+	firstPause = 5 * time.Millisecond
 	lastPause  = time.Second
 )
+
+// blip is how long decisions go on waiting in the queue when a connection is
+// lost: another one is usually there at once.
+const blip = 250 * time.Millisecond
+
+// maxKept is the largest buffer that is kept for the next batch, in bytes.
+const maxKept = 4 << 20
 
 // drainTimeout is how long Run goes on writing after its context has ended.
 const drainTimeout = 3 * time.Second
@@ -26,23 +33,21 @@ func (w *Writer) Run(ctx context.Context) error {
 	k := &keeper{w: w}
 	defer k.close()
 	defer w.turn(closed, errClosed)
-	pause := firstPause
+	pause, lost := firstPause, time.Time{}
 	for ctx.Err() == nil {
 		err := k.ready(ctx)
 		if err == nil {
 			w.up()
-			pause = firstPause
+			pause, lost = firstPause, time.Time{}
 			if err = k.work(ctx); err == nil {
 				break // ctx ended
 			}
 		}
-		if ctx.Err() != nil {
-			break
+		if lost.IsZero() {
+			lost = time.Now()
 		}
-		w.down(err)
-		if k.doubt != nil && pause == firstPause {
-			pause *= 2 // somebody waits for the answer: ask at once
-			continue
+		if k.conn != nil || time.Since(lost) > blip {
+			w.down(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -58,14 +63,14 @@ func (w *Writer) Run(ctx context.Context) error {
 // up takes decisions again.
 func (w *Writer) up() {
 	if w.turn(open, nil) == down {
-		w.log.Info("audit is recorded again")
+		w.log.Info("audit: decisions are recorded again")
 	}
 }
 
 // down refuses decisions until the next success.
 func (w *Writer) down(err error) {
 	if w.turn(down, fmt.Errorf("%w: %w", errDown, err)) != down {
-		w.log.Error("audit cannot be recorded: every decision is refused", "error", err)
+		w.log.Error("audit: nothing can be recorded, so every decision is refused", "error", err)
 	}
 }
 
@@ -171,12 +176,13 @@ func (k *keeper) commit(ctx context.Context, batch []*pending) error {
 		rows = p.record.appendCopy(rows)
 	}
 	rows = append(rows, copyTrailer...)
-	if k.buf = rows; cap(rows) > 4<<20 {
-		k.buf = nil
-	}
+	k.buf = nil // on an error pgconn may still be reading rows
 	err := k.copy(ctx, rows)
 	switch {
 	case err == nil:
+		if cap(rows) <= maxKept {
+			k.buf = rows
+		}
 		k.head = head
 		k.committed(batch)
 		return nil

@@ -30,18 +30,16 @@ type keeper struct {
 
 // head is the last row of a chain.
 type head struct {
-	seq  int64
-	at   time.Time
-	hash []byte
+	chain string
+	seq   int64
+	at    time.Time
+	hash  []byte
 }
 
 // extend makes r the row after the head, and the head.
-func (h *head) extend(r *Record, now time.Time) error {
-	if err := r.seal(h.seq+1, after(h.at, now), h.hash); err != nil {
-		return err
-	}
+func (h *head) extend(r *Record, now time.Time) {
+	r.seal(h.chain, h.seq+1, after(h.at, now), h.hash)
 	h.seq, h.at, h.hash = r.Seq, r.At, r.Hash
-	return nil
 }
 
 var (
@@ -102,7 +100,7 @@ func (k *keeper) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the head: %w", err)
 	}
-	k.head = head{seq: h.Seq, at: h.At, hash: h.Hash}
+	k.head = head{chain: k.w.chain, seq: h.Seq, at: h.At, hash: h.Hash}
 	if err := k.resolve(ctx); err != nil {
 		return fmt.Errorf("settle the batch in doubt: %w", err)
 	}

@@ -41,35 +41,29 @@ COMMENT ON COLUMN audit_log.plugin_id IS 'the acting plugin, else the plugin act
 COMMENT ON COLUMN audit_log.object_plugin IS 'the plugin acted upon';
 COMMENT ON COLUMN audit_log.receivers IS 'the plugins an event was decided for; NULL: not an event';
 
--- Every read filters by tenant and reads newest first.
+-- Every read filters by tenant and lists newest first. Each call makes two rows,
+-- so an index that plain traffic can do without leaves it out.
 CREATE INDEX audit_log_at ON audit_log (tenant_id, at, id);
-CREATE INDEX audit_log_actor ON audit_log (actor_id, at, id);
-CREATE INDEX audit_log_on_behalf ON audit_log (on_behalf_id, at, id) WHERE on_behalf_id <> '';
-CREATE INDEX audit_log_plugin ON audit_log (plugin_id, at, id) WHERE plugin_id <> '';
-CREATE INDEX audit_log_object_plugin ON audit_log (object_plugin, at, id) WHERE object_plugin <> '';
+CREATE INDEX audit_log_plugin ON audit_log (plugin_id, at) WHERE plugin_id <> '';
+CREATE INDEX audit_log_object_plugin ON audit_log (object_plugin, at) WHERE object_plugin <> '' AND object_plugin <> plugin_id;
 CREATE INDEX audit_log_receivers ON audit_log USING gin (receivers) WHERE receivers IS NOT NULL;
-CREATE INDEX audit_log_action ON audit_log (action, at, id);
-CREATE INDEX audit_log_object ON audit_log (object, at, id);
+CREATE INDEX audit_log_actor ON audit_log (actor_id, at) WHERE actor_kind <> 'plugin'; -- a plugin that acts is plugin_id
+CREATE INDEX audit_log_on_behalf ON audit_log (on_behalf_id, at) WHERE on_behalf_id <> '';
+CREATE INDEX audit_log_action ON audit_log (action, at);
 CREATE INDEX audit_log_trace ON audit_log USING hash (trace) WHERE trace <> '';
--- What went wrong is rare and is what people look for.
-CREATE INDEX audit_log_trouble ON audit_log (tenant_id, at, id) WHERE outcome IN ('deny', 'failed', 'unknown');
+CREATE INDEX audit_log_trouble ON audit_log (tenant_id, at) WHERE outcome IN ('deny', 'failed', 'unknown');
 
--- The words of a text, lower-cased and cut at everything that joins names in
--- paths, hosts, e-mail addresses and JSON. The language's own parser would read
--- 7e10 as a number and a/b.c as a file.
--- +goose StatementBegin
-CREATE FUNCTION audit_words(t text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    SELECT array_to_tsvector(array_remove(string_to_array(
-        translate(lower(t), E'./-_:@"{}[](),;=&?#%+*''<>\\|\n\r\t', repeat(' ', 32)), ' '), ''))
-$$;
--- +goose StatementEnd
-
--- The text search looks at what happened, to whom and by whom; at the reasons
--- only of what was refused or changed. Plain traffic is not worth their cost.
-CREATE INDEX audit_log_words ON audit_log USING gin (audit_words(
-    action || ' ' || object || ' ' || rule || ' ' || plugin_id || ' ' || actor_name || ' ' || on_behalf_name ||
-    CASE WHEN outcome = 'deny' OR chain = 'change' THEN ' ' || left(detail::text, 2000) ELSE '' END))
-    WHERE outcome <> 'ok' OR chain = 'change';
+-- The text search: what happened, to whom and by whom, cut into words where
+-- names are joined, and the reasons of what was refused or changed. Object, rule,
+-- address and classes are terms of their own too. The "ok" that ends an allowed action is left
+-- out: its decision has it all. replace() costs a fiftieth of translate() or a
+-- regular expression; package audit repeats this expression letter by letter.
+CREATE INDEX audit_log_words ON audit_log USING gin ((array_to_tsvector(array_remove(string_to_array(
+    replace(replace(replace(replace(replace(replace(lower(action || '/' || object || '/' || plugin_id || '/' || actor_name || '/' || on_behalf_name ||
+    CASE WHEN outcome = 'deny' OR chain = 'change' THEN '/' || rule || '/' || translate(left(COALESCE(detail -> 'reasons', detail)::text,
+    CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END),
+    '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['object=' || object, 'rule=' || rule, 'from=' || address] || classes, ''))))
+    WITH (gin_pending_list_limit = 1024) WHERE outcome <> 'ok' OR chain = 'change';
 
 -- The head of each chain. That of 'change' is locked and moved by the
 -- transaction that makes the change. A lane chain has one writer, which knows
@@ -100,4 +94,3 @@ END $$;
 
 -- +goose Down
 DROP TABLE audit_log, chain_heads;
-DROP FUNCTION audit_words(text);
