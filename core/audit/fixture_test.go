@@ -138,3 +138,6 @@ func eventually(t testing.TB, what string, ask func() bool) {
 
 // number names things.
 func number(prefix string, i int) string { return fmt.Sprintf("%s%04d", prefix, i) }
+
+// textLog returns a log that writes to w.
+func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
