@@ -57,7 +57,7 @@ fmt: $(TEMPL) ## Format Go and templ sources
 
 .PHONY: bench
 bench: build ## Measure the lanes beside their peers, in one run
-	@cd bench && $(GO) run ./lanes
+	@$(GO) run ./bench/lanes
 
 .PHONY: clean
 clean: ## Remove what was built, not what was kept in var/

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// running is a core with a caller and a target.
+type running struct {
+	url    string
+	caller string // the calling plugin's token
+	stop   func()
+}
+
+// startCore starts the program and registers both plugins.
+func startCore(ctx context.Context, program, target string) (*running, error) {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "vivified-bench-")
+	if err != nil {
+		return nil, err
+	}
+	address, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "serve")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Env = append(os.Environ(), "VIVIFIED_DATA_DIR="+dir, "VIVIFIED_LISTEN="+address, "VIVIFIED_REGISTRATION=open", "VIVIFIED_AUTO_ENABLE=true",
+		"VIVIFIED_LIMIT_PLUGIN_RATE=1000000", "VIVIFIED_LIMIT_PLUGIN_IN_FLIGHT=10000", "VIVIFIED_LOG_LEVEL=warn",
+		`VIVIFIED_PLUGIN_ADDRESSES={"bench-target":"`+target+`","bench-caller":"`+target+`"}`)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s (make build makes it): %w", program, err)
+	}
+	r := &running{url: "http://" + address, stop: func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}}
+	if err := r.prepare(ctx); err != nil {
+		r.stop()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *running) prepare(ctx context.Context) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for request(http.DefaultClient, http.MethodGet, r.url+"/health/ready", "", nil, http.StatusOK) != nil {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the core did not become ready within 30 s")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	const common = `"version":"1.0.0","contracts":[],"traits":["handles_internal"],
+		"security":{"authentication_required":true,"data_classification":["internal"]},"compliance":{"hipaa_controls":[],"audit_level":"basic"}`
+	if _, err := r.register(ctx, `{"id":"bench-target","name":"Target","endpoints":{"ping":{"path":"/ping","method":"GET"}},`+common+`}`); err != nil {
+		return err
+	}
+	var err error
+	r.caller, err = r.register(ctx, `{"id":"bench-caller","name":"Caller","dependencies":["bench-target"],"events":{"publishes":["bench.happened"]},`+common+`}`)
+	return err
+}
+
+func (r *running) register(ctx context.Context, manifest string) (token string, err error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/plugins/register", bytes.NewReader([]byte(manifest)))
+	if err != nil {
+		return "", err
+	}
+	q.Header.Set("Content-Type", "application/json")
+	got, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return "", err
+	}
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	if err != nil {
+		return "", err
+	}
+	var in struct {
+		Token string `json:"token"`
+	}
+	if got.StatusCode != http.StatusOK || json.Unmarshal(body, &in) != nil {
+		return "", fmt.Errorf("registering a plugin was answered %d: %s", got.StatusCode, body)
+	}
+	return in.Token, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// pluginInfo is what the commands show of a plugin.
+type pluginInfo struct {
+	Manifest struct {
+		ID          string   `json:"id"`
+		Name        string   `json:"name"`
+		Version     string   `json:"version"`
+		Description string   `json:"description"`
+		Domains     []string `json:"allowed_domains"`
+		Security    struct {
+			Classes []string `json:"data_classification"`
+		} `json:"security"`
+	} `json:"manifest"`
+	Status       string     `json:"status"`
+	StatusReason string     `json:"status_reason"`
+	Health       string     `json:"health"`
+	HealthDetail string     `json:"health_detail"`
+	Traits       []string   `json:"traits"`
+	Widenings    []string   `json:"widenings"`
+	RegisteredAt time.Time  `json:"registered_at"`
+	Heartbeat    *time.Time `json:"last_heartbeat"`
+}
+
+func pluginsCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "plugins", Short: "See and steer plugins", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	parent.AddCommand(
+		pluginCommand("list", "List the registered plugins", 0, listPlugins),
+		pluginCommand("show ID", "Show one plugin", 1, showPlugin),
+		pluginCommand("enable ID", "Open the lanes for a plugin", 1, steer("enable")),
+		pluginCommand("disable ID", "Close the lanes for a plugin, let its calls finish", 1, steer("disable")),
+		pluginCommand("quarantine ID", "Close the lanes at once and void the plugin's credentials", 1, steer("quarantine")),
+		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
+		pluginCommand("health ID", "Show a plugin's health and its last checks", 1, showHealth),
+	)
+	return parent
+}
+
+// call is what one plugins command works with.
+type call struct {
+	ctx    context.Context
+	client *client
+	args   []string
+	flags  map[string]*string
+	json   bool
+	out    io.Writer
+}
+
+func pluginCommand(use, short string, args int, do func(call) error) *cobra.Command {
+	var server, output string
+	flags := map[string]*string{"reason": new(string), "accept": new(string)}
+	c := &cobra.Command{Use: use, Short: short, Args: exactly(args)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cl, err := connect(server, environment())
+		if err != nil {
+			return err
+		}
+		return do(call{ctx: c.Context(), client: cl, args: args, flags: flags, json: output == "json", out: c.OutOrStdout()})
+	}
+	c.Flags().StringVar(&server, "server", "", "address of the core")
+	outputFlag(c, &output)
+	switch c.Name() {
+	case "enable":
+		c.Flags().StringVar(flags["accept"], "accept", "", "dependencies it may call, separated by commas (default: all it declares)")
+	case "disable", "quarantine":
+		c.Flags().StringVar(flags["reason"], "reason", "", "why, for those who wonder later")
+	}
+	return c
+}
+
+// raw asks for path and, for --output json, passes the answer on as it came.
+func (c call) raw(method, path string, in, out any) (done bool, err error) {
+	var answer json.RawMessage
+	if err := c.client.do(c.ctx, method, path, in, &answer); err != nil {
+		return true, err
+	}
+	if c.json {
+		return true, writeJSON(c.out, answer)
+	}
+	return false, json.Unmarshal(answer, out)
+}
+
+func listPlugins(c call) error {
+	var list struct {
+		Plugins []pluginInfo `json:"plugins"`
+	}
+	if done, err := c.raw(http.MethodGet, "/plugins", nil, &list); done || err != nil {
+		return err
+	}
+	if len(list.Plugins) == 0 {
+		fmt.Fprintln(c.out, "No plugin is registered yet.")
+		return nil
+	}
+	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tVERSION\tSTATUS\tHEALTH\tTRAITS")
+	for _, p := range list.Plugins {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Manifest.ID, p.Manifest.Version, p.Status, p.Health, strings.Join(p.Traits, " "))
+	}
+	return t.Flush()
+}
+
+func pluginPath(id string, below ...string) string {
+	return "/plugins/" + url.PathEscape(id) + strings.Join(below, "")
+}
+
+func showPlugin(c call) error {
+	var p pluginInfo
+	if done, err := c.raw(http.MethodGet, pluginPath(c.args[0]), nil, &p); done || err != nil {
+		return err
+	}
+	return describe(c.out, p)
+}
+
+func describe(w io.Writer, p pluginInfo) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, value)
+		}
+	}
+	row("id", p.Manifest.ID)
+	row("name", p.Manifest.Name)
+	row("version", p.Manifest.Version)
+	row("about", p.Manifest.Description)
+	row("status", strings.TrimSpace(p.Status+"  "+p.StatusReason))
+	row("health", strings.TrimSpace(p.Health+"  "+p.HealthDetail))
+	row("traits", strings.Join(p.Traits, ", "))
+	row("classes", strings.Join(p.Manifest.Security.Classes, ", "))
+	row("domains", strings.Join(p.Manifest.Domains, ", "))
+	row("registered", p.RegisteredAt.UTC().Format(time.RFC3339))
+	if p.Heartbeat != nil {
+		row("heartbeat", p.Heartbeat.UTC().Format(time.RFC3339))
+	}
+	row("waits for", strings.Join(p.Widenings, "; "))
+	return t.Flush()
+}
+
+// steer moves a plugin to another state.
+func steer(action string) func(call) error {
+	return func(c call) error {
+		in := map[string]any{}
+		if r := *c.flags["reason"]; r != "" {
+			in["reason"] = r
+		}
+		if a := *c.flags["accept"]; a != "" {
+			in["accept"] = strings.Split(a, ",")
+		}
+		var p pluginInfo
+		if done, err := c.raw(http.MethodPost, pluginPath(c.args[0], "/", action), in, &p); done || err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(c.out, "%s is %s.\n", p.Manifest.ID, p.Status)
+		return err
+	}
+}
+
+func unregister(c call) error {
+	var done struct {
+		Status string `json:"status"`
+	}
+	if over, err := c.raw(http.MethodDelete, pluginPath(c.args[0]), nil, &done); over || err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.out, "%s is %s.\n", c.args[0], done.Status)
+	return err
+}
+
+func showHealth(c call) error {
+	var h struct {
+		Health   string     `json:"health"`
+		Detail   string     `json:"detail"`
+		Failures int        `json:"failures"`
+		Checked  *time.Time `json:"checked_at"`
+		History  []struct {
+			At      time.Time `json:"at"`
+			Health  string    `json:"health"`
+			Detail  string    `json:"detail"`
+			Latency float64   `json:"latency_ms"`
+		} `json:"history"`
+	}
+	if done, err := c.raw(http.MethodGet, pluginPath(c.args[0], "/health"), nil, &h); done || err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, strings.TrimSpace(c.args[0]+" is "+h.Health+". "+h.Detail))
+	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	for _, s := range h.History[max(0, len(h.History)-10):] {
+		fmt.Fprintf(t, "%s\t%s\t%.1f ms\t%s\n", s.At.UTC().Format(time.RFC3339), s.Health, s.Latency, s.Detail)
+	}
+	return t.Flush()
+}
