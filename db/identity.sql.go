@@ -500,7 +500,7 @@ func (q *Queries) RegistrationTokenInsert(ctx context.Context, arg RegistrationT
 }
 
 const registrationTokenList = `-- name: RegistrationTokenList :many
-SELECT id, hash, plugin_id, label, created_by, created_at, expires_at, used_at, used_by, revoked_at FROM registration_tokens ORDER BY created_at DESC, id
+SELECT id, hash, plugin_id, label, created_by, created_at, expires_at, used_at, used_by, revoked_at FROM registration_tokens ORDER BY created_at DESC, id DESC
 `
 
 // RegistrationTokenList returns every registration token, newest first.
@@ -582,7 +582,7 @@ func (q *Queries) RegistrationTokenRevoke(ctx context.Context, at time.Time, iD 
 }
 
 const registrationTokenUse = `-- name: RegistrationTokenUse :exec
-UPDATE registration_tokens SET used_at = $1::timestamptz, used_by = $2::text WHERE id = $3
+UPDATE registration_tokens SET used_at = $1::timestamptz, used_by = CASE WHEN plugin_id IS NULL THEN $2::text END WHERE id = $3
 `
 
 type RegistrationTokenUseParams struct {
@@ -591,7 +591,7 @@ type RegistrationTokenUseParams struct {
 	ID       uuid.UUID
 }
 
-// RegistrationTokenUse notes which plugin a token registered.
+// RegistrationTokenUse notes that a token registered a plugin, and which, unless it is bound to that one anyway.
 func (q *Queries) RegistrationTokenUse(ctx context.Context, arg RegistrationTokenUseParams) error {
 	_, err := q.db.Exec(ctx, registrationTokenUse, arg.At, arg.PluginID, arg.ID)
 	return err
@@ -1356,7 +1356,7 @@ func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, e
 const userList = `-- name: UserList :many
 SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users
 WHERE tenant_id = $1
-    AND (lower(name), id) > ($2::text, $3::uuid)
+    AND (lower(name), id) > (lower($2::text), $3::uuid)
     AND ($4::text = '' OR name ILIKE $4 OR email ILIKE $4)
     AND (CASE WHEN $5::text = '' THEN status <> 'deleted' ELSE status = $5 END)
     AND ($6::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = $6 AND (r.expires_at IS NULL OR r.expires_at > $7::timestamptz)))

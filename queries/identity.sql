@@ -37,7 +37,7 @@ LIMIT 2;
 -- name: UserList :many
 SELECT * FROM users
 WHERE tenant_id = @tenant_id
-    AND (lower(name), id) > (@after_name::text, @after_id::uuid)
+    AND (lower(name), id) > (lower(@after_name::text), @after_id::uuid)
     AND (@like_pattern::text = '' OR name ILIKE @like_pattern OR email ILIKE @like_pattern)
     AND (CASE WHEN @status::text = '' THEN status <> 'deleted' ELSE status = @status END)
     AND (@role::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = @role AND (r.expires_at IS NULL OR r.expires_at > @at::timestamptz)))
@@ -283,13 +283,13 @@ RETURNING *;
 -- name: RegistrationTokenLock :one
 SELECT * FROM registration_tokens WHERE hash = @hash FOR UPDATE;
 
--- RegistrationTokenUse notes which plugin a token registered.
+-- RegistrationTokenUse notes that a token registered a plugin, and which, unless it is bound to that one anyway.
 -- name: RegistrationTokenUse :exec
-UPDATE registration_tokens SET used_at = @at::timestamptz, used_by = @plugin_id::text WHERE id = @id;
+UPDATE registration_tokens SET used_at = @at::timestamptz, used_by = CASE WHEN plugin_id IS NULL THEN @plugin_id::text END WHERE id = @id;
 
 -- RegistrationTokenList returns every registration token, newest first.
 -- name: RegistrationTokenList :many
-SELECT * FROM registration_tokens ORDER BY created_at DESC, id;
+SELECT * FROM registration_tokens ORDER BY created_at DESC, id DESC;
 
 -- RegistrationTokenRevoke ends a registration token and returns it; no row when it had ended.
 -- name: RegistrationTokenRevoke :one

@@ -136,5 +136,13 @@ func (s *Service) RevokeAPIKey(ctx context.Context, id uuid.UUID) error {
 // the scope means today, less what the owner has no more.
 func within(registry *trait.Registry, scope []string, owner trait.Set) trait.Set {
 	set, _ := registry.Parse(scope)
-	return owner.Missing(owner.Missing(registry.Effective(set)))
+	return inBoth(registry.Effective(set), owner)
+}
+
+// inBoth returns the traits that are in a and in b.
+func inBoth(a, b trait.Set) trait.Set {
+	for i := range a {
+		a[i] &= b[i]
+	}
+	return a
 }

@@ -116,7 +116,7 @@ func (s *Service) Prove(ctx context.Context, c Credentials) (actor.Actor, error)
 		if one.Kind != who.Kind || one.ID != who.ID {
 			return actor.Actor{}, s.deny(ctx, refused(&denial{Credential: p.kind, Reason: "two credentials of two parties"}))
 		}
-		who.Traits = who.Traits.Missing(who.Traits.Missing(one.Traits))
+		who.Traits = inBoth(who.Traits, one.Traits)
 	}
 	return who, nil
 }

@@ -29,11 +29,11 @@ type SignIn struct {
 // same work for each; or a TooMany fault with RetryAfter, after too many failures
 // of the account, whether it exists or not, or of the address.
 func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
-	account := strings.ToLower(strings.TrimSpace(in.Account))
+	account := strings.TrimSpace(in.Account)
 	if len(account) > maxEmail || !utf8.ValidString(account) || strings.ContainsRune(account, 0) {
 		account = "" // nobody's; looked up all the same
 	}
-	byName, byFrom := s.try(byAccount, account), s.from(ctx)
+	byName, byFrom := s.try(byAccount, strings.ToLower(account)), s.from(ctx)
 	failed := audit.Entry{Action: "auth.login", Outcome: audit.Failed, Rule: "auth.login"}
 	if first, err := s.count(ctx, byName, byFrom); err != nil {
 		if first {

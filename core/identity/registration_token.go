@@ -27,7 +27,7 @@ type RegistrationToken struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    *time.Time
-	UsedBy    string // the plugin it registered; "" when none yet
+	UsedBy    string // the plugin a one-time token registered; "" when none yet
 	RevokedAt *time.Time
 }
 

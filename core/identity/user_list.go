@@ -69,7 +69,7 @@ func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
 	}
 	if more {
 		last := rows[most-1]
-		raw, err := json.Marshal(userCursor{strings.ToLower(last.Name), last.ID})
+		raw, err := json.Marshal(userCursor{last.Name, last.ID})
 		if err != nil {
 			return UserPage{}, err
 		}
