@@ -176,31 +176,35 @@ func relay(c echo.Context, status int, header http.Header, body io.Reader, early
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	if _, err := flushCopy(c.Response(), body); err != nil && !errors.Is(err, context.Canceled) {
+	var err error
+	if header.Get("Content-Length") != "" {
+		_, err = io.Copy(c.Response(), body)
+	} else {
+		err = flushCopy(c.Response(), body)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler) // the answer is half sent: break the connection rather than pretend it ended well
 	}
 	return nil
 }
 
-// flushCopy copies and flushes whenever the source pauses, so that streams stream.
-func flushCopy(w *echo.Response, r io.Reader) (int64, error) {
+// flushCopy copies an answer whose length nobody knows piece by piece, so that
+// streams stream.
+func flushCopy(w *echo.Response, r io.Reader) error {
 	buf := make([]byte, 32<<10)
-	var n int64
 	for {
-		m, err := r.Read(buf)
-		if m > 0 {
-			k, werr := w.Write(buf[:m])
-			n += int64(k)
-			if werr != nil {
-				return n, werr
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return werr
 			}
 			w.Flush()
 		}
 		if err == io.EOF {
-			return n, nil
+			return nil
 		}
 		if err != nil {
-			return n, err
+			return err
 		}
 	}
 }
