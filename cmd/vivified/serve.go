@@ -57,6 +57,9 @@ func serve(ctx context.Context, env map[string]string, stderr io.Writer) error {
 	}
 	defer core.close()
 
+	if err := announceSetup(ctx, core, stderr); err != nil {
+		return err
+	}
 	server := &http.Server{
 		Handler: core.server, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -71,9 +74,6 @@ func serve(ctx context.Context, env map[string]string, stderr io.Writer) error {
 		}
 	}()
 	log.Info("ready", "address", core.public, "version", version)
-	if err := announceSetup(ctx, core, stderr); err != nil {
-		return err
-	}
 	var reason error
 	select {
 	case <-ctx.Done():
