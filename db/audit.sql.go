@@ -67,20 +67,27 @@ func (q *Queries) AuditChainAdvance(ctx context.Context, arg AuditChainAdvancePa
 }
 
 const auditChainLock = `-- name: AuditChainLock :one
-SELECT seq, hash, at FROM chain_heads WHERE chain = $1 FOR UPDATE
+SELECT seq, hash, at, current_setting('application_name')::text AS replica FROM chain_heads WHERE chain = $1 FOR UPDATE
 `
 
 type AuditChainLockRow struct {
-	Seq  int64
-	Hash []byte
-	At   time.Time
+	Seq     int64
+	Hash    []byte
+	At      time.Time
+	Replica string
 }
 
-// AuditChainLock locks the head of a chain until the transaction ends.
+// AuditChainLock locks the head of a chain until the transaction ends. It also
+// tells the name of the session, which is the replica's.
 func (q *Queries) AuditChainLock(ctx context.Context, chain string) (AuditChainLockRow, error) {
 	row := q.db.QueryRow(ctx, auditChainLock, chain)
 	var i AuditChainLockRow
-	err := row.Scan(&i.Seq, &i.Hash, &i.At)
+	err := row.Scan(
+		&i.Seq,
+		&i.Hash,
+		&i.At,
+		&i.Replica,
+	)
 	return i, err
 }
 

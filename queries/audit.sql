@@ -2,9 +2,10 @@
 -- name: AuditLockTimeout :exec
 SELECT set_config('lock_timeout', @milliseconds::text, true);
 
--- AuditChainLock locks the head of a chain until the transaction ends.
+-- AuditChainLock locks the head of a chain until the transaction ends. It also
+-- tells the name of the session, which is the replica's.
 -- name: AuditChainLock :one
-SELECT seq, hash, at FROM chain_heads WHERE chain = @chain FOR UPDATE;
+SELECT seq, hash, at, current_setting('application_name')::text AS replica FROM chain_heads WHERE chain = @chain FOR UPDATE;
 
 -- AuditChainAdvance moves a locked head on by one row from seq.
 -- name: AuditChainAdvance :execrows

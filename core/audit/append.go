@@ -17,27 +17,21 @@ const deadline = 5 * time.Second
 // Append records a change in the chain "change", through the transaction that
 // makes the change: both are committed or neither is. q must be made with that
 // transaction. Changes of all replicas take turns from here to their commit, so
-// append last.
+// append last. The row's replica is the application_name of the connection.
 //
 // An error is a fault of kind Unavailable, within 5 s; the transaction is then
 // lost and must be rolled back.
 func Append(ctx context.Context, q *db.Queries, e Entry) error {
-	return AppendAt(ctx, q, e, time.Now(), "")
-}
-
-// AppendAt is Append for a caller that brings its own clock and the name of the
-// replica it is.
-func AppendAt(ctx context.Context, q *db.Queries, e Entry, now time.Time, replica string) error {
-	r := record(ctx, e, replica)
+	r := record(ctx, e)
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	if err := appendChange(ctx, q, &r, now); err != nil {
+	if err := appendChange(ctx, q, &r); err != nil {
 		return unavailable(err)
 	}
 	return nil
 }
 
-func appendChange(ctx context.Context, q *db.Queries, r *Record, now time.Time) error {
+func appendChange(ctx context.Context, q *db.Queries, r *Record) error {
 	// The server must give up before the caller does: what the caller believes
 	// refused must not be waiting for its lock still.
 	if err := q.AuditLockTimeout(ctx, "4000"); err != nil {
@@ -47,7 +41,8 @@ func appendChange(ctx context.Context, q *db.Queries, r *Record, now time.Time) 
 	if err != nil {
 		return fmt.Errorf("lock the head: %w", err)
 	}
-	r.seal(ChangeChain, head.Seq+1, after(head.At, now), head.Hash)
+	r.Replica = clip(head.Replica, maxName)
+	r.seal(ChangeChain, head.Seq+1, after(head.At, time.Now()), head.Hash)
 	if err := q.AuditInsert(ctx, r.params()); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}

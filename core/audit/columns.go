@@ -29,7 +29,7 @@ func scan(row pgx.CollectableRow) (Record, error) {
 	)
 	err := row.Scan(&r.ID, &call, &r.Chain, &r.Seq, &r.At, &r.Tenant, &r.ActorKind, &r.ActorID, &r.ActorName,
 		&r.OnBehalfID, &r.OnBehalfName, &r.Credential, &r.Plugin, &r.ObjectPlugin, &r.Receivers, &r.Action, &r.Object,
-		&r.Outcome, &r.Rule, &r.Classes, &r.Trace, &r.Address, &r.Replica, &r.Detail, &r.Before, &r.After, &r.PrevHash, &r.Hash)
+		&r.Outcome, &r.Rule, &r.Classes, &r.Trace, &r.Address, &r.Replica, (*[]byte)(&r.Detail), (*[]byte)(&r.Before), (*[]byte)(&r.After), &r.PrevHash, &r.Hash)
 	if call != nil {
 		r.Call = *call
 	}

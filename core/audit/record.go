@@ -63,9 +63,9 @@ const (
 	maxState  = 1 << 20
 )
 
-// record returns e as a row without place, time and hash, in the form in which
+// record returns e as a row without place, replica, time and hash, in the form in which
 // it will be read back.
-func record(ctx context.Context, e Entry, replica string) Record {
+func record(ctx context.Context, e Entry) Record {
 	who := actor.From(ctx)
 	r := Record{
 		ID:         e.ID,
@@ -82,7 +82,6 @@ func record(ctx context.Context, e Entry, replica string) Record {
 		Classes:    e.Classes.Names(),
 		Trace:      clip(actor.Trace(ctx), maxName),
 		Address:    clip(actor.Address(ctx), maxName),
-		Replica:    clip(replica, maxName),
 		Detail:     detail(e.Detail),
 		Before:     side(e.Before),
 		After:      side(e.After),

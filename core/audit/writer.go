@@ -51,6 +51,7 @@ const (
 type Writer struct {
 	pool    *pgxpool.Pool
 	cfg     WriterConfig
+	replica string
 	chain   string
 	log     *slog.Logger
 	mu      sync.Mutex // guards queue, bytes and state
@@ -60,6 +61,7 @@ type Writer struct {
 	room    chan struct{} // closed and renewed when the queue has been emptied
 	wake    chan struct{} // holds one token while there may be something to write
 	metrics counters
+	trouble atomic.Bool // nothing could be recorded, and the log has said so
 }
 
 // state is whether a Writer takes decisions.
@@ -97,7 +99,7 @@ func NewWriter(pool *pgxpool.Pool, c WriterConfig) *Writer {
 		c.Now = time.Now
 	}
 	return &Writer{
-		pool: pool, cfg: c, chain: LaneChain(c.Replica), log: c.Log.With("chain", LaneChain(c.Replica)),
+		pool: pool, cfg: c, replica: clip(c.Replica, maxName), chain: LaneChain(clip(c.Replica, maxName)), log: c.Log.With("chain", LaneChain(c.Replica)),
 		wake: make(chan struct{}, 1), room: make(chan struct{}),
 	}
 }
@@ -118,6 +120,13 @@ type pending struct {
 	size   int
 	step   atomic.Int32
 	done   chan error // nil for outcomes: nobody waits
+}
+
+// pending returns e on its way through w.
+func (w *Writer) pending(ctx context.Context, e Entry) *pending {
+	r := record(ctx, e)
+	r.Replica = w.replica
+	return newPending(r)
 }
 
 func newPending(r Record) *pending {
@@ -141,7 +150,7 @@ var (
 // A caller that gives up (ctx) before its row is on its way is refused at once.
 // After that the answer of the database is waited for, whatever ctx says.
 func (w *Writer) Decide(ctx context.Context, e Entry) error {
-	p := newPending(record(ctx, e, w.cfg.Replica))
+	p := w.pending(ctx, e)
 	p.done = make(chan error, 1)
 	if err := w.push(p); err != nil {
 		return w.refuse(err)
@@ -177,7 +186,7 @@ func (w *Writer) Decide(ctx context.Context, e Entry) error {
 // the database is away outcomes are kept; when more of them wait than fit, the
 // caller waits for room, at most 5 s, and then the outcome is logged instead.
 func (w *Writer) Later(ctx context.Context, e Entry) {
-	p := newPending(record(ctx, e, w.cfg.Replica))
+	p := w.pending(ctx, e)
 	var late <-chan time.Time
 	for {
 		room, err := w.pushLater(p)

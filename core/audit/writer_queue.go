@@ -42,18 +42,22 @@ func (w *Writer) enqueue(p *pending) {
 	}
 }
 
+// maxBatch is the size, in bytes, beyond which a batch takes no further record.
+const maxBatch = 4 << 20
+
 // take returns the next batch, oldest first, without the decisions whose
 // callers have given up: from here on nobody in it can give up unnoticed.
 func (w *Writer) take() []*pending {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var batch []*pending
-	n := 0
-	for ; n < len(w.queue) && len(batch) < w.cfg.Batch; n++ {
+	n, size := 0, 0
+	for ; n < len(w.queue) && len(batch) < w.cfg.Batch && size < maxBatch; n++ {
 		p := w.queue[n]
 		w.bytes -= p.size
 		if p.step.CompareAndSwap(waiting, taken) {
 			batch = append(batch, p)
+			size += p.size
 		}
 	}
 	if n == len(w.queue) {
@@ -103,14 +107,14 @@ func (w *Writer) stop() {
 	w.state = closed
 }
 
-// turn changes the state and returns the one before. Going down or closing
-// refuses every decision that waits; outcomes stay.
-func (w *Writer) turn(to state, why error) (before state) {
+// turn changes the state. Going down or closing refuses every decision that
+// waits, with that reason; outcomes stay.
+func (w *Writer) turn(to state, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, w.state = w.state, to
+	w.state = to
 	if to == open {
-		return before
+		return
 	}
 	kept := w.queue[:0]
 	for _, p := range w.queue {
@@ -127,5 +131,4 @@ func (w *Writer) turn(to state, why error) (before state) {
 	w.queue = kept
 	close(w.room)
 	w.room = make(chan struct{})
-	return before
 }

@@ -37,10 +37,13 @@ func (w *Writer) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := k.ready(ctx)
 		if err == nil {
-			w.up()
-			pause, lost = firstPause, time.Time{}
+			w.turn(open, nil)
+			before := w.metrics.commits.Load()
 			if err = k.work(ctx); err == nil {
 				break // ctx ended
+			}
+			if w.metrics.commits.Load() > before {
+				pause, lost = firstPause, time.Time{}
 			}
 		}
 		if lost.IsZero() {
@@ -60,16 +63,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	return nil
 }
 
-// up takes decisions again.
-func (w *Writer) up() {
-	if w.turn(open, nil) == down {
-		w.log.Info("audit: decisions are recorded again")
-	}
-}
-
-// down refuses decisions until the next success.
+// down refuses decisions until the next attempt. The log hears of it once.
 func (w *Writer) down(err error) {
-	if w.turn(down, fmt.Errorf("%w: %w", errDown, err)) != down {
+	w.turn(down, fmt.Errorf("%w: %w", errDown, err))
+	if !w.trouble.Swap(true) {
 		w.log.Error("audit: nothing can be recorded, so every decision is refused", "error", err)
 	}
 }
@@ -132,6 +129,9 @@ func (k *keeper) settle(p *pending, err error) {
 func (k *keeper) committed(batch []*pending) {
 	k.w.metrics.rows.Add(int64(len(batch)))
 	k.w.metrics.commits.Add(1)
+	if k.w.trouble.Swap(false) {
+		k.w.log.Info("audit: decisions are recorded again")
+	}
 	var closing []*pending
 	for _, p := range batch {
 		k.settle(p, nil)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -146,11 +147,11 @@ func (k *keeper) closeOrphans() error {
 	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '30s'"); err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, "SELECT "+columns+` FROM audit_log d
+	rows, err := tx.Query(ctx, "SELECT "+strings.Replace(columns, "detail, before, after", "'{}'::jsonb, NULL::jsonb, NULL::jsonb", 1)+` FROM audit_log d
 		WHERE chain = $1 AND seq > $2 AND outcome = 'allow' AND call IS NOT NULL AND NOT EXISTS (
 			SELECT FROM audit_log o
 			WHERE o.chain = $1 AND o.seq > $2 AND o.call = d.call AND o.outcome IN ('ok', 'failed', 'unknown'))
-		ORDER BY seq`, k.w.chain, k.head.seq-k.w.cfg.LookBack)
+		ORDER BY seq LIMIT 100000`, k.w.chain, k.head.seq-k.w.cfg.LookBack)
 	if err != nil {
 		return err
 	}
