@@ -9,7 +9,10 @@ import (
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/pluginmgr"
 )
 
 // showConfig handles GET /admin/config: a flat map of what the caller may see,
@@ -152,6 +155,7 @@ func (s *Server) setPluginConfig(c echo.Context) error {
 		return err
 	}
 	var in struct {
+		Enabled  *bool           `json:"enabled"`
 		Settings json.RawMessage `json:"settings"`
 		Version  *int64          `json:"version"`
 		Reason   string          `json:"reason"`
@@ -159,7 +163,32 @@ func (s *Server) setPluginConfig(c echo.Context) error {
 	if err := bind(c, &in); err != nil {
 		return err
 	}
-	conf, err := s.Settings.SetPluginConfig(c.Request().Context(), p.Manifest, in.Settings, in.Version, in.Reason)
+	ctx := c.Request().Context()
+	action := "plugin.enable"
+	if in.Enabled != nil && !*in.Enabled {
+		action = "plugin.disable"
+	}
+	if in.Enabled != nil {
+		if err := s.Gate.Admit(ctx, action, p.ID, trait.SetOf(trait.PluginManager)); err != nil {
+			return err
+		}
+	}
+	if in.Settings != nil {
+		if _, err := s.Settings.SetPluginConfig(ctx, p.Manifest, in.Settings, in.Version, in.Reason); err != nil {
+			return err
+		}
+	}
+	switch active := p.State == policy.Active || p.State == policy.Unhealthy; {
+	case in.Enabled == nil || *in.Enabled == active:
+	case *in.Enabled:
+		err = s.Plugins.Enable(ctx, p.ID, pluginmgr.Enabling{})
+	default:
+		err = s.Plugins.Disable(ctx, p.ID, in.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	conf, err := s.Settings.PluginConfig(ctx, p.ID, p.Manifest)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package handlers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -313,7 +316,19 @@ func (s *Server) features(c echo.Context) error {
 		}
 		list = append(list, v)
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"pages": pages, "plugins": list})
+	body, err := json.Marshal(map[string]interface{}{"pages": pages, "plugins": list})
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	h := c.Response().Header()
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "private, no-cache")
+	if c.Request().Header.Get("If-None-Match") == tag {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.JSONBlob(http.StatusOK, body)
 }
 
 func missingNames(r *trait.Registry, missing trait.Set) string {

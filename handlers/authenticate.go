@@ -98,7 +98,7 @@ func (s *Server) toSignIn(c echo.Context, err error) error {
 
 // mayScrape lets a scraper in by token, or from loopback when nobody stands in between.
 func (s *Server) mayScrape(r *http.Request) bool {
-	if s.MetricsToken != "" && secretEqual(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), s.MetricsToken) {
+	if want := s.MetricsToken(); want != "" && secretEqual(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), want) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

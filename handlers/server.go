@@ -49,7 +49,7 @@ type Config struct {
 
 	Ready        func(context.Context) []Check
 	Metrics      *prometheus.Registry
-	MetricsToken string // lets a scraper in from elsewhere than loopback
+	MetricsToken func() string // lets a scraper in from elsewhere than loopback; "" lets nobody
 
 	Public string       // address people and plugins use
 	Signer audit.Signer // of audit exports

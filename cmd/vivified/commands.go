@@ -8,7 +8,7 @@ import (
 
 // commands are all there are.
 func commands() []*cobra.Command {
-	return []*cobra.Command{serveCommand(), loginCommand(), logoutCommand(), pluginsCommand(), validateCommand(), auditCommand()}
+	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), pluginsCommand(), validateCommand(), auditCommand()}
 }
 
 // exactly wants n arguments; anything else is a usage fault.

@@ -176,7 +176,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Proof:   proof{pool: pool, heads: heads},
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
-		Metrics: metrics, MetricsToken: conf.String(settings.MetricsToken), Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
+		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },
 		Signer: people, Version: version, Log: log,
 	})
