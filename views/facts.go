@@ -1,6 +1,7 @@
 package views
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -146,14 +147,16 @@ func sparkPath(values []float64) string {
 	}
 	top := 0.0
 	for _, v := range values {
-		top = max(top, v)
+		if !math.IsInf(v, 0) && !math.IsNaN(v) {
+			top = max(top, v)
+		}
 	}
 	var b strings.Builder
 	for i, v := range values {
 		x := 240 * float64(i) / float64(len(values)-1)
 		y := 39.0
 		if top > 0 && v > 0 {
-			y = 39 - 35*v/top
+			y = 39 - 35*min(v, top)/top
 		}
 		if i == 0 {
 			b.WriteByte('M')

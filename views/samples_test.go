@@ -66,7 +66,6 @@ func crumbs(pairs ...string) []views.Crumb {
 }
 
 var (
-	mara      = views.Party{Kind: views.User, Name: "Mara Lindqvist", Href: views.UserPath("u1")}
 	publisher = views.Party{Kind: views.Plugin, Name: "Hello Publisher", Href: views.PluginPath("hello-publisher")}
 	greeter   = views.Party{Kind: views.Plugin, Name: "Hello Greeter", Href: views.PluginPath("hello-greeter")}
 	lurker    = views.Party{Kind: views.Plugin, Name: "Hello Lurker", Href: views.PluginPath("hello-lurker")}

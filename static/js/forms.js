@@ -14,7 +14,9 @@
     if ([...dirty].some((form) => form.isConnected)) event.preventDefault();
   });
 
-  const focusErrors = () => document.querySelector("[data-focus]")?.focus();
+  const focusErrors = (event) => {
+    if (!event.target.matches?.("[data-live]")) document.querySelector("[data-focus]")?.focus();
+  };
   addEventListener("DOMContentLoaded", focusErrors);
   document.addEventListener("htmx:after:swap", focusErrors);
 

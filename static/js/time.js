@@ -50,12 +50,20 @@
     if (element.textContent !== text) element.textContent = text;
   };
 
-  function rewrite(selector) {
+  // asServed is true while the page is in the zone it was drawn for, and nothing
+  // need be written anew; so nothing moves when a page arrives.
+  let asServed = true;
+
+  function rewrite(times) {
     const now = parts(new Date(), zone());
-    for (const element of document.querySelectorAll(selector)) {
+    for (const element of times) {
       const date = new Date(element.dateTime);
       if (!isNaN(date)) put(element, written(date, element.dataset.f, now));
     }
+  }
+
+  function relabel() {
+    const now = parts(new Date(), zone());
     for (const element of document.querySelectorAll("[data-zone]")) put(element, zone() === "UTC" ? "UTC" : offset(now));
     for (const element of document.querySelectorAll("[data-offset]")) {
       const local = zone() === "UTC" ? vv.localZone() : zone();
@@ -63,7 +71,12 @@
     }
   }
 
-  document.addEventListener("vv:prefs", () => rewrite("time[datetime]"));
-  document.addEventListener("htmx:after:swap", () => rewrite("time[datetime]"));
-  setInterval(() => rewrite('time[data-f="age"]'), 5000);
+  const refresh = () => {
+    if (zone() !== (document.documentElement.dataset.zoneId || "UTC")) asServed = false;
+    if (!asServed) rewrite(document.querySelectorAll("time[datetime]"));
+    relabel();
+  };
+  document.addEventListener("vv:prefs", refresh);
+  document.addEventListener("htmx:after:swap", refresh);
+  setInterval(() => rewrite(document.querySelectorAll('time[data-f="age"]')), 5000);
 })();
