@@ -420,6 +420,18 @@ func (q *Queries) RefreshTokenLock(ctx context.Context, hash []byte) (PluginRefr
 	return i, err
 }
 
+const refreshTokenPlugin = `-- name: RefreshTokenPlugin :one
+SELECT plugin_id FROM plugin_refresh_tokens WHERE hash = $1
+`
+
+// RefreshTokenPlugin returns whose a refresh token is.
+func (q *Queries) RefreshTokenPlugin(ctx context.Context, hash []byte) (string, error) {
+	row := q.db.QueryRow(ctx, refreshTokenPlugin, hash)
+	var plugin_id string
+	err := row.Scan(&plugin_id)
+	return plugin_id, err
+}
+
 const refreshTokenRevokeFamily = `-- name: RefreshTokenRevokeFamily :execrows
 UPDATE plugin_refresh_tokens SET revoked_at = $1::timestamptz WHERE family = $2 AND revoked_at IS NULL
 `

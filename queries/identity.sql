@@ -257,6 +257,10 @@ UPDATE signing_keys SET sealed = '' WHERE expires_at < @before AND sealed <> '';
 INSERT INTO plugin_refresh_tokens (hash, plugin_id, generation, family, issued_at, expires_at)
 VALUES (@hash, @plugin_id, @generation, @family, @at, @expires_at);
 
+-- RefreshTokenPlugin returns whose a refresh token is.
+-- name: RefreshTokenPlugin :one
+SELECT plugin_id FROM plugin_refresh_tokens WHERE hash = @hash;
+
 -- RefreshTokenLock returns a refresh token and keeps others from it until the transaction ends.
 -- name: RefreshTokenLock :one
 SELECT * FROM plugin_refresh_tokens WHERE hash = @hash FOR UPDATE;

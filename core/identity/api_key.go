@@ -111,7 +111,7 @@ func (s *Service) RevokeAPIKey(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if actor.From(ctx).ID != row.User.ID.String() {
+		if !isSelf(ctx, row.User.ID) {
 			u, err := s.user(ctx, q, row.User)
 			if err != nil {
 				return err

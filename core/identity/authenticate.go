@@ -146,6 +146,37 @@ func (s *Service) prove(ctx context.Context, p proof, passive bool) (actor.Actor
 	return actor.Actor{}, refused(&denial{Reason: "no form of ours"})
 }
 
+// Recheck returns who with the rights they have now, for work that outlasts its
+// request, such as a stream; or an Unauthenticated fault once the credential they
+// were proved by ended, other than by the age of a plugin's token. It prolongs
+// nothing and records nothing.
+func (s *Service) Recheck(ctx context.Context, who actor.Actor) (actor.Actor, error) {
+	d := &denial{Credential: who.Credential.Kind, CredentialID: who.Credential.ID}
+	switch who.Credential.Kind {
+	case CredentialSession, CredentialAPIKey:
+		p, reason, err := s.stillGood(ctx, who.Credential)
+		if err != nil {
+			return actor.Actor{}, unavailable(err)
+		}
+		if reason == "" && p.user.ID.String() == who.ID {
+			return p.actor(), nil
+		}
+		d.Reason = reason
+	case CredentialPlugin, CredentialSocket:
+		state, generation, ok := s.Plugins.PluginStanding(who.ID)
+		of, isToken := tokenGeneration(who.Credential.ID)
+		switch {
+		case !ok || isToken && of != generation:
+			d.Reason = "revoked"
+		case state == policy.Disabled, state == policy.Quarantined:
+			return actor.Actor{}, standsBack(state).Because(d)
+		default:
+			return who, nil
+		}
+	}
+	return actor.Actor{}, refused(d)
+}
+
 // PluginAtSocket returns a plugin as the actor it is by the socket it called
 // through, or an Unauthenticated fault as its token would be.
 func (s *Service) PluginAtSocket(ctx context.Context, plugin string) (actor.Actor, error) {
@@ -193,11 +224,18 @@ func standsBack(state policy.State) *fault.Fault {
 }
 
 // deny records a refused credential before it is answered, and returns err. While
-// that cannot be recorded the answer is that of the recorder.
+// that cannot be recorded the answer is that of the recorder. Few are recorded at
+// a time: a flood of bad credentials must not fill the queue of good ones.
 func (s *Service) deny(ctx context.Context, err error) error {
 	d, ok := errors.AsType[*denial](err)
 	if !ok {
 		return err
+	}
+	select {
+	case s.denials <- struct{}{}:
+		defer func() { <-s.denials }()
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
 	}
 	e := audit.Entry{Plugin: d.Plugin, Action: "auth.denied", Object: d.Credential, Outcome: audit.Deny, Rule: fault.Of(err).Code, Detail: d}
 	if err := s.Record.Decide(ctx, e); err != nil {

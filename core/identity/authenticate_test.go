@@ -196,6 +196,61 @@ func TestAuthenticateWithoutDatabase(t *testing.T) {
 	}
 }
 
+// A stream outlasts its request, but not its credential.
+func TestRecheck(t *testing.T) {
+	w := newPluginWorld(t)
+	w.setUp()
+	u := w.person("pat@example.com", "Pat", "operator")
+	g := w.login("pat@example.com")
+	key, secret, err := w.CreateAPIKey(w.as(g), "k", []string{"viewer", "event_viewer"}, *w.in(24 * time.Hour))
+	works(t, "key", err)
+	byKey, err := w.bearer(secret)
+	works(t, "by key", err)
+	bySession, err := w.bearer(g.Secret)
+	works(t, "by session", err)
+	byToken, err := w.bearer(w.tokens("greeter").Token)
+	works(t, "by token", err)
+	bySocket, err := w.PluginAtSocket(w.stranger(), "greeter")
+	works(t, "by socket", err)
+	check := func(what string, who actor.Actor, code string) {
+		t.Helper()
+		now, err := w.Recheck(w.stranger(), who)
+		if code != "" {
+			is(t, what, err, fault.Unauthenticated, code)
+		} else if err != nil || now.ID != who.ID || now.Kind != who.Kind {
+			t.Errorf("%s: got %+v, %v", what, now, err)
+		}
+	}
+	w.clock.move(20 * time.Minute) // longer than a token's life
+	for what, who := range map[string]actor.Actor{"key": byKey, "session": bySession, "token": byToken, "socket": bySocket} {
+		check(what, who, "")
+	}
+	_, err = w.SetRoles(w.core(), u.ID, []identity.RoleGrant{{Role: "viewer"}})
+	works(t, "fewer roles", err)
+	check("the session, ended by it", bySession, "auth.invalid")
+	if now, err := w.Recheck(w.stranger(), byKey); err != nil || now.Traits != trait.SetOf(trait.Viewer) {
+		t.Errorf("the key, shrunk by it: %+v, %v", now, err)
+	}
+	works(t, "revoke", w.RevokeAPIKey(w.core(), key.ID))
+	check("the key, revoked", byKey, "auth.invalid")
+	for _, who := range []actor.Actor{byToken, bySocket} {
+		w.exec("UPDATE plugins SET state = 'disabled'")
+		check("disabled", who, "plugin.disabled")
+		w.exec("UPDATE plugins SET state = 'active'")
+		check("enabled again", who, "")
+	}
+	w.exec("UPDATE plugins SET generation = generation + 1")
+	check("the token, revoked", byToken, "auth.invalid")
+	w.exec("DELETE FROM plugins")
+	check("the socket of a plugin that left", bySocket, "auth.invalid")
+	check("nobody", actor.Actor{}, "auth.invalid")
+	again := w.login("pat@example.com")
+	stolen, err := w.bearer(again.Secret)
+	works(t, "again", err)
+	stolen.ID = byKey.Credential.ID
+	check("a session said to be another's", stolen, "auth.invalid")
+}
+
 func BenchmarkProveSession(b *testing.B) {
 	w := newWorld(b)
 	c, ctx := identity.Credentials{Authorization: []string{"Bearer " + w.setUp().Secret}}, w.stranger()

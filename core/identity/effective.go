@@ -19,13 +19,13 @@ const (
 
 // Source is one reason why a person has a trait.
 type Source struct {
-	From      From
-	Name      string // the role, or the trait that implies it; "" when direct
-	Label     string // Name for people
-	Reason    string // given with a direct trait
-	GrantedBy string // id of who gave it
-	GrantedAt time.Time
-	Expires   *time.Time // nil: no end
+	From      From       `json:"from"`
+	Name      string     `json:"name,omitempty"`   // the role, or the trait that implies it; "" when direct
+	Label     string     `json:"label,omitempty"`  // Name for people
+	Reason    string     `json:"reason,omitempty"` // given with a direct trait
+	GrantedBy string     `json:"granted_by"`       // id of who gave it
+	GrantedAt time.Time  `json:"granted_at"`
+	Expires   *time.Time `json:"expires_at,omitempty"` // nil: no end
 }
 
 // Held is a trait a person has now, with every reason for it.

@@ -89,6 +89,7 @@ type Service struct {
 	missed  atomic.Int64 // when an unknown kid last made us read it, Unix ns
 	people  *recent[[32]byte, *principal]
 	plugins *recent[[32]byte, *PluginClaims]
+	denials chan struct{} // a place for every refusal being recorded
 }
 
 // topic is what identity services wake each other by.
@@ -111,7 +112,10 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Now = time.Now
 	}
 	c.Log = cmp.Or(c.Log, slog.Default())
-	s := &Service{Config: c, people: newRecent[[32]byte, *principal](8192), plugins: newRecent[[32]byte, *PluginClaims](8192)}
+	s := &Service{
+		Config: c, denials: make(chan struct{}, 64),
+		people: newRecent[[32]byte, *principal](8192), plugins: newRecent[[32]byte, *PluginClaims](8192),
+	}
 	var err error
 	if s.hasher, err = newHasher(c.Hashing); err != nil {
 		return nil, err

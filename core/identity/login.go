@@ -19,7 +19,7 @@ import (
 type SignIn struct {
 	Account   string // e-mail address; or a name nobody else has
 	Password  string
-	Kind      string // KindCookie or KindToken
+	Kind      string // KindCookie, or else KindToken
 	UserAgent string // to recognise the session by
 	Previous  string // the session cookie the browser sent; that session ends
 }
@@ -29,6 +29,9 @@ type SignIn struct {
 // same work for each; or a TooMany fault with RetryAfter, after too many failures
 // of the account, whether it exists or not, or of the address.
 func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
+	if in.Kind != KindCookie {
+		in.Kind = KindToken
+	}
 	account := strings.TrimSpace(in.Account)
 	if len(account) > maxEmail || !utf8.ValidString(account) || strings.ContainsRune(account, 0) {
 		account = "" // nobody's; looked up all the same

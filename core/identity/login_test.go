@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -127,6 +128,40 @@ func TestLoginSameWork(t *testing.T) {
 		if used := after.TotalAlloc - before.TotalAlloc; used < 32*mib || used > 40*mib {
 			t.Errorf("%s: %d MiB were used, want those of one hash: 32", what, used/mib)
 		}
+	}
+}
+
+// A flood of sign-ins is turned away before it takes the memory of the core, and
+// nobody is blamed for it.
+func TestLoginFlood(t *testing.T) {
+	w := newWorld(t, func(c *identity.Config) {
+		c.Hashing = &argon2id.Params{Memory: 32 * 1024, Iterations: 8, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+	})
+	ctx, stop := context.WithCancel(w.stranger())
+	defer stop()
+	var wg sync.WaitGroup
+	var busy atomic.Int32
+	for i := range 400 {
+		ctx := actor.WithAddress(ctx, fmt.Sprintf("198.51.100.%d", i%200))
+		wg.Go(func() {
+			_, err := w.Login(ctx, signIn(fmt.Sprintf("u%d@example.com", i), "wrong password"))
+			if fault.Of(err).Code == "auth.busy" {
+				if f := fault.Of(err); f.Kind != fault.Unavailable || f.RetryAfter <= 0 {
+					t.Errorf("turned away with %+v", f)
+				}
+				busy.Add(1)
+				stop() // those who wait give up
+			}
+		})
+	}
+	wg.Wait()
+	if busy.Load() == 0 {
+		t.Error("400 sign-ins at once were all let in")
+	}
+	judged := w.records("auth.login", audit.Failed)
+	// A caller who left in the middle of a commit may stay counted: at most one for each of 16 connections.
+	if counted := w.number("SELECT coalesce(sum(failures), 0) FROM login_throttle"); counted > 2*(judged+16) {
+		t.Errorf("%d attempts are counted, by account and by address, though %d were judged", counted, judged)
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *Service) signPluginToken(ctx context.Context, p db.Plugin) (string, err
 // VerifyPluginToken proves a plugin token. Any token that is not exactly of the
 // form signPluginToken issues, in its time, of a plugin and generation in force,
 // is an Unauthenticated fault; that of a disabled plugin has the code
-// plugin.disabled. Claims about traits are ignored.
+// plugin.disabled. Claims about traits are ignored. Whoever asks records a refusal.
 func (s *Service) VerifyPluginToken(ctx context.Context, compact string) (PluginClaims, error) {
 	c, why := s.verifyPluginToken(ctx, compact)
 	if why != nil {

@@ -93,15 +93,11 @@ func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (P
 	var issued PluginTokens
 	var denied error
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
-		row, err := q.RefreshTokenLock(ctx, hashOf(refresh))
+		p, row, err := lockRefresh(ctx, q, hashOf(refresh))
 		if errors.Is(err, pgx.ErrNoRows) {
 			denied = refused(&denial{Credential: CredentialRefresh, Reason: "unknown"})
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		p, err := q.PluginLock(ctx, row.PluginID)
 		if err != nil {
 			return err
 		}
@@ -124,6 +120,20 @@ func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (P
 		err = denied
 	}
 	return issued, err
+}
+
+// lockRefresh returns a refresh token and its plugin, locked in the order in which
+// a plugin that leaves locks them.
+func lockRefresh(ctx context.Context, q *db.Queries, hash []byte) (p db.Plugin, row db.PluginRefreshToken, err error) {
+	id, err := q.RefreshTokenPlugin(ctx, hash)
+	if err != nil {
+		return p, row, err
+	}
+	if p, err = q.PluginLock(ctx, id); err != nil {
+		return p, row, err
+	}
+	row, err = q.RefreshTokenLock(ctx, hash)
+	return p, row, err
 }
 
 // usedBefore is why a refresh token is refused that two parties hold.

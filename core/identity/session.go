@@ -115,7 +115,7 @@ func (s *Service) endSessions(ctx context.Context, user uuid.UUID, end func(*db.
 		if err != nil {
 			return noUser(err)
 		}
-		if actor.From(ctx).ID != user.String() {
+		if !isSelf(ctx, user) {
 			u, err := s.user(ctx, q, row)
 			if err != nil {
 				return err

@@ -228,6 +228,12 @@ func granter(ctx context.Context) string {
 	return "setup"
 }
 
+// isSelf reports whether the person of that id acts, themselves.
+func isSelf(ctx context.Context, id uuid.UUID) bool {
+	who := actor.From(ctx)
+	return who.Kind == actor.User && who.ID == id.String()
+}
+
 // reaches returns a Denied fault when somebody with those traits stands above
 // whoever acts: nobody gives or takes a sensitive trait, or changes a person who
 // has one, without having it or being an administrator. Whether the caller may
