@@ -35,7 +35,7 @@ func New(manifestText []byte, cfg Config) (*Plugin, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	cfg.Logger = cfg.Logger.With("plugin", m.ID)
+	cfg.Logger = slog.New(traced{cfg.Logger.Handler()}).With("plugin", m.ID)
 	core, err := newClient(cfg)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,8 @@ func New(manifestText []byte, cfg Config) (*Plugin, error) {
 // ID returns the plugin's id.
 func (p *Plugin) ID() string { return p.manifest.ID }
 
-// Logger returns the plugin's logger.
+// Logger returns the plugin's logger. Its lines carry the plugin's id, and the
+// trace of the context they are logged under.
 func (p *Plugin) Logger() *slog.Logger { return p.log }
 
 // Go has Run call work once the plugin is registered. Work goes on until its

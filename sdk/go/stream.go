@@ -86,6 +86,9 @@ func (p *Plugin) stream(ctx, work context.Context, last *string) (opened bool, e
 	in := newMessages(awake{res.Body, watchdog}, int(p.cfg.BodyLimit))
 	for {
 		msg, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return true, errors.New("the core closed it")
+		}
 		if err != nil {
 			return true, err
 		}
