@@ -84,22 +84,6 @@ func (s *Service) CreateAPIKey(ctx context.Context, name string, scope []string,
 	return key, secret, nil
 }
 
-// APIKeys returns the keys of a person, ended ones too, newest first.
-func (s *Service) APIKeys(ctx context.Context, owner uuid.UUID) ([]APIKey, error) {
-	if _, err := s.User(ctx, owner); err != nil {
-		return nil, err
-	}
-	rows, err := db.New(s.Pool).APIKeyList(ctx, owner)
-	if err != nil {
-		return nil, db.Fault(err)
-	}
-	keys := make([]APIKey, len(rows))
-	for i, row := range rows {
-		keys[i] = apiKeyOf(row)
-	}
-	return keys, nil
-}
-
 // RevokeAPIKey ends a key: one's own, or one of somebody whose sensitive traits
 // the caller has as well. It returns a NotFound fault when there is none.
 func (s *Service) RevokeAPIKey(ctx context.Context, id uuid.UUID) error {

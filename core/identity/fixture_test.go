@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
-	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -261,8 +260,6 @@ func works(t testing.TB, what string, err error) {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
-
-func parse(id string) uuid.UUID { return uuid.MustParse(id) }
 
 // everything returns all text of all tables, for tests that look for what must not be there.
 func (w *world) everything() string {

@@ -21,7 +21,7 @@ const (
 	delegationPrefix   = "vvd_"
 )
 
-// secretBits is how long the text after the prefix is: 32 bytes in base64url.
+// secretLength is how long the text after the prefix is: 32 bytes in base64url.
 var secretLength = base64.RawURLEncoding.EncodedLen(32)
 
 // newSecret returns a fresh secret and the hash to store.

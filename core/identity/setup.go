@@ -90,6 +90,11 @@ func (s *Service) makeFirst(ctx context.Context, tokenHash []byte, email, name, 
 		} else if n == 0 {
 			return setupDone()
 		}
+		if n, err := q.UserAdmins(ctx, actor.From(ctx).Tenant); err != nil {
+			return err
+		} else if n > 0 {
+			return setupDone() // whatever became of the record of the first setup
+		}
 		at := s.now()
 		first, is, err := s.addUser(ctx, q, db.UserInsertParams{
 			Email: email, Name: name, PasswordHash: hash, Status: string(Active), PasswordSetAt: &at,

@@ -77,35 +77,3 @@ func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
 	}
 	return page, nil
 }
-
-// APIKeyPage is a page of everybody's API keys, newest first.
-type APIKeyPage struct {
-	Keys []APIKey
-	Next uuid.UUID // to hand in as before; zero at the end
-}
-
-// AllAPIKeys returns a page of everybody's keys, newest first. before is the zero
-// UUID for the first page; most is at most 200, by default 50.
-func (s *Service) AllAPIKeys(ctx context.Context, before uuid.UUID, most int) (APIKeyPage, error) {
-	if most = min(max(most, 0), 200); most == 0 {
-		most = 50
-	}
-	if before == uuid.Nil {
-		before = uuid.Max
-	}
-	rows, err := db.New(s.Pool).APIKeyListAll(ctx, db.APIKeyListAllParams{TenantID: actor.From(ctx).Tenant, Before: before, Most: int32(most + 1)})
-	if err != nil {
-		return APIKeyPage{}, db.Fault(err)
-	}
-	page := APIKeyPage{Keys: []APIKey{}}
-	for i, row := range rows {
-		if i == most {
-			page.Next = page.Keys[most-1].ID
-			break
-		}
-		k := apiKeyOf(row.APIKey)
-		k.OwnerName = row.User.Name
-		page.Keys = append(page.Keys, k)
-	}
-	return page, nil
-}
