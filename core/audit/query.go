@@ -65,7 +65,7 @@ func (q *query) filter(f *Filter, actors []string) {
 		q.and("address = ?", f.Address)
 	}
 	if len(f.terms()) > 0 {
-		q.and("(outcome <> 'ok' OR chain = 'change')") // what the index of words holds
+		q.and("(outcome <> 'ok' OR call IS NULL OR chain = 'change')") // what the index of words holds
 	}
 }
 

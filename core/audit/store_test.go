@@ -55,6 +55,7 @@ func TestEachFilter(t *testing.T) {
 			Detail: map[string]any{"reasons": []map[string]string{{"sentence": "The host example.com is not in the manifest's domains."}}}}},
 		{greeter, audit.Entry{Object: "D", Action: "event.deliver", Plugin: "greeter", Outcome: audit.Allow,
 			Classes: trait.ClassesOf(trait.PII), Receivers: []string{"publisher", "lurker"}}},
+		{ada, audit.Entry{Object: "read", Action: "audit.read", Outcome: audit.OK}},
 		{greeter, audit.Entry{Object: "E*_.x", Action: "operator.call", Target: "lurker", Outcome: audit.Failed, Rule: "it's \\ odd"}},
 	} {
 		ctx := actor.WithAddress(actor.With(t.Context(), r.who), "192.0.2.9")
@@ -73,10 +74,10 @@ func TestEachFilter(t *testing.T) {
 		f    audit.Filter
 		want string
 	}{
-		"nothing":                           {audit.Filter{}, "F E*_.x D example.com/C publisher/B publisher/B A"},
-		"actor by id":                       {audit.Filter{Actor: ada.ID}, "F example.com/C A"},
-		"actor by e-mail":                   {audit.Filter{Actor: "ada@example.ORG"}, "F example.com/C A"},
-		"actor by name":                     {audit.Filter{Actor: "ada lovelace"}, "F example.com/C A"},
+		"nothing":                           {audit.Filter{}, "F E*_.x read D example.com/C publisher/B publisher/B A"},
+		"actor by id":                       {audit.Filter{Actor: ada.ID}, "F read example.com/C A"},
+		"actor by e-mail":                   {audit.Filter{Actor: "ada@example.ORG"}, "F read example.com/C A"},
+		"actor by name":                     {audit.Filter{Actor: "ada lovelace"}, "F read example.com/C A"},
 		"actor is a plugin":                 {audit.Filter{Actor: "greeter"}, "E*_.x D example.com/C publisher/B publisher/B"},
 		"actor unknown":                     {audit.Filter{Actor: "nobody"}, ""},
 		"plugin that acts":                  {audit.Filter{Plugin: "greeter"}, "E*_.x D example.com/C publisher/B publisher/B"},
@@ -87,10 +88,11 @@ func TestEachFilter(t *testing.T) {
 		"action by prefix":                  {audit.Filter{Action: "p*"}, "example.com/C A"},
 		"action by group":                   {audit.Filter{Action: "plugin.*"}, "A"},
 		"object":                            {audit.Filter{Object: "publisher/B"}, "publisher/B"},
+		"object of what needed no decision": {audit.Filter{Object: "read"}, "read"},
 		"object in another case":            {audit.Filter{Object: "Publisher/b"}, ""},
 		"object by prefix":                  {audit.Filter{Object: "example.com/*"}, "example.com/C"},
 		"outcome":                           {audit.Filter{Outcome: audit.Deny}, "example.com/C"},
-		"outcome ok":                        {audit.Filter{Outcome: audit.OK}, "F publisher/B"},
+		"outcome ok":                        {audit.Filter{Outcome: audit.OK}, "F read publisher/B"},
 		"class":                             {audit.Filter{Class: "pii"}, "D"},
 		"class nobody touched":              {audit.Filter{Class: "phi"}, ""},
 		"rule":                              {audit.Filter{Rule: "operator.grant"}, "publisher/B"},

@@ -22,6 +22,7 @@ import (
 type keeper struct {
 	w       *Writer
 	conn    *pgx.Conn // nil: not connected
+	pid     uint32    // of the last session that had the lock; 0: none yet
 	head    head
 	doubt   []*pending // a batch whose commit was not answered
 	failed  bool       // the connection is good, the last commit was not
@@ -91,8 +92,10 @@ func (k *keeper) connect(ctx context.Context) error {
 		return fmt.Errorf("lock the chain: %w", err)
 	}
 	if !locked {
+		k.dismiss(ctx)
 		return errTwo
 	}
+	k.pid = k.conn.PgConn().PID()
 	q := db.New(k.conn)
 	if err := q.AuditChainOpen(ctx, k.w.chain); err != nil {
 		return fmt.Errorf("open the chain: %w", err)
@@ -112,6 +115,20 @@ func (k *keeper) connect(ctx context.Context) error {
 		k.started = true
 	}
 	return nil
+}
+
+// dismiss ends the session this writer had before, should it still hold the
+// lock: the network may be gone between here and there without the server
+// having noticed. Anybody else's session is left alone.
+func (k *keeper) dismiss(ctx context.Context) {
+	if k.pid == 0 {
+		return
+	}
+	if _, err := k.conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND pid = $1 AND classid::bigint << 32 | objid::bigint = $2 AND granted`,
+		int64(k.pid), lockOf(k.w.chain)); err != nil {
+		k.w.log.Warn("audit: the session before this one cannot be ended", "error", err)
+	}
 }
 
 // lockOf returns the key of a chain's advisory lock.

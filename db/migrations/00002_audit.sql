@@ -63,7 +63,7 @@ CREATE INDEX audit_log_words ON audit_log USING gin ((array_to_tsvector(array_re
     CASE WHEN outcome = 'deny' OR chain = 'change' THEN '/' || rule || '/' || translate(left(COALESCE(detail -> 'reasons', detail)::text,
     CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END),
     '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['object=' || object, 'rule=' || rule, 'from=' || address] || classes, ''))))
-    WITH (gin_pending_list_limit = 1024) WHERE outcome <> 'ok' OR chain = 'change';
+    WITH (gin_pending_list_limit = 1024) WHERE outcome <> 'ok' OR call IS NULL OR chain = 'change';
 
 -- The head of each chain. That of 'change' is locked and moved by the
 -- transaction that makes the change. A lane chain has one writer, which knows
