@@ -164,7 +164,7 @@ func (r *Registry) AddTrait(ctx context.Context, t NewTrait) error {
 		return err
 	}
 	if _, err := known.With([]trait.Trait{made}); err != nil {
-		return err
+		return refusedTrait(err)
 	}
 	err = db.InTx(ctx, r.pool, func(q *db.Queries) error {
 		if err := q.CustomTraitInsert(ctx, db.CustomTraitInsertParams{
@@ -180,6 +180,20 @@ func (r *Registry) AddTrait(ctx context.Context, t NewTrait) error {
 	}
 	r.publish(ctx)
 	return nil
+}
+
+// refusedTrait returns an Unprocessable fault with everything that is wrong with
+// a custom trait.
+func refusedTrait(err error) error {
+	bad, ok := errors.AsType[trait.RefusedError](err)
+	if !ok {
+		return err
+	}
+	f := fault.New(fault.Unprocessable, bad[0].Rule, "%s", bad[0].Message)
+	for _, r := range bad {
+		f.Violations = append(f.Violations, fault.Violation{Rule: r.Rule, Message: r.Message})
+	}
+	return f
 }
 
 // NewTrait describes a trait to be registered.
