@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -70,35 +71,36 @@ func TestPluginTokenAttacks(t *testing.T) {
 
 	attacks := map[string]string{
 		// A. Algorithm and signature.
-		"J01 alg none":                         b64([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + ".",
-		"J01 alg none with a kid":              b64([]byte(strings.Replace(header(kid), "EdDSA", "none", 1))) + "." + parts[1] + ".",
-		"J01 alg None, signed":                 sign(key, strings.Replace(header(kid), "EdDSA", "None", 1), text(t, c)),
-		"J01 alg NONE, two parts":              b64([]byte(`{"alg":"NONE","typ":"JWT"}`)) + "." + parts[1],
-		"J04 signature removed":                parts[0] + "." + parts[1] + ".",
-		"J04 signature and dot removed":        parts[0] + "." + parts[1],
-		"J04 signature one byte short":         parts[0] + "." + parts[1] + "." + b64(mustDecode(t, parts[2])[:63]),
-		"J04 signature one byte long":          parts[0] + "." + parts[1] + "." + b64(append(mustDecode(t, parts[2]), 0)),
-		"J04 signature of zeros":               parts[0] + "." + parts[1] + "." + b64(make([]byte, 64)),
-		"J07 signature of another token":       parts[0] + "." + parts[1] + "." + other[2],
-		"J07 payload of another token":         parts[0] + "." + other[1] + "." + parts[2],
-		"J10 HS256 with the public key":        hmacToken(t, sha256.New, "HS256", kid, c, key.Public().(ed25519.PublicKey)),
-		"J10 HS384 with the public key":        hmacToken(t, sha512.New384, "HS384", kid, c, key.Public().(ed25519.PublicKey)),
-		"J10 HS512 with the key's JWK":         hmacToken(t, sha512.New, "HS512", kid, c, []byte(jwk)),
-		"J10 HS256 with an empty key":          hmacToken(t, sha256.New, "HS256", kid, c, nil),
-		"J10 RS256":                            joseToken(t, jose.RS256, kid, c),
-		"J10 PS256":                            joseToken(t, jose.PS256, kid, c),
-		"J10 ES256":                            joseToken(t, jose.ES256, kid, c),
-		"J10 Ed25519 as alg":                   sign(key, strings.Replace(header(kid), "EdDSA", "Ed25519", 1), text(t, c)),
-		"J10 eddsa in lower case":              sign(key, strings.Replace(header(kid), "EdDSA", "eddsa", 1), text(t, c)),
-		"J13 RSA 512":                          weakRSA(t, 512, kid, c),
-		"J13 RSA 1024":                         weakRSA(t, 1024, kid, c),
-		"J16 nested":                           sign(key, strings.TrimSuffix(header(kid), "}")+`,"cty":"JWT"}`, `"`+b64([]byte(`{"alg":"none"}`))+"."+parts[1]+`."`),
-		"J16 nested as payload":                b64([]byte(`{"alg":"none","cty":"JWT"}`)) + "." + b64([]byte(good)) + ".",
-		"one bit of the signature, first byte": parts[0] + "." + parts[1] + "." + flip(parts[2], 0),
-		"one bit of the signature, last byte":  parts[0] + "." + parts[1] + "." + flip(parts[2], 63),
-		"one bit of the payload":               parts[0] + "." + flip(parts[1], 20) + "." + parts[2],
-		"one bit of the header":                flip(parts[0], 2) + "." + parts[1] + "." + parts[2],
-		"another key of the same kind":         sign(foreign, header(kid), text(t, c)),
+		"J01 alg none":                             b64([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + ".",
+		"J01 alg none with a kid":                  b64([]byte(strings.Replace(header(kid), "EdDSA", "none", 1))) + "." + parts[1] + ".",
+		"J01 alg None, signed":                     sign(key, strings.Replace(header(kid), "EdDSA", "None", 1), text(t, c)),
+		"J01 alg NONE, two parts":                  b64([]byte(`{"alg":"NONE","typ":"JWT"}`)) + "." + parts[1],
+		"J04 signature removed":                    parts[0] + "." + parts[1] + ".",
+		"J04 signature and dot removed":            parts[0] + "." + parts[1],
+		"J04 signature one byte short":             parts[0] + "." + parts[1] + "." + b64(mustDecode(t, parts[2])[:63]),
+		"J04 signature one byte long":              parts[0] + "." + parts[1] + "." + b64(append(mustDecode(t, parts[2]), 0)),
+		"J07 the same signature, S plus the order": parts[0] + "." + parts[1] + "." + malleable(t, parts[2]),
+		"J04 signature of zeros":                   parts[0] + "." + parts[1] + "." + b64(make([]byte, 64)),
+		"J07 signature of another token":           parts[0] + "." + parts[1] + "." + other[2],
+		"J07 payload of another token":             parts[0] + "." + other[1] + "." + parts[2],
+		"J10 HS256 with the public key":            hmacToken(t, sha256.New, "HS256", kid, c, key.Public().(ed25519.PublicKey)),
+		"J10 HS384 with the public key":            hmacToken(t, sha512.New384, "HS384", kid, c, key.Public().(ed25519.PublicKey)),
+		"J10 HS512 with the key's JWK":             hmacToken(t, sha512.New, "HS512", kid, c, []byte(jwk)),
+		"J10 HS256 with an empty key":              hmacToken(t, sha256.New, "HS256", kid, c, nil),
+		"J10 RS256":                                joseToken(t, jose.RS256, kid, c),
+		"J10 PS256":                                joseToken(t, jose.PS256, kid, c),
+		"J10 ES256":                                joseToken(t, jose.ES256, kid, c),
+		"J10 Ed25519 as alg":                       sign(key, strings.Replace(header(kid), "EdDSA", "Ed25519", 1), text(t, c)),
+		"J10 eddsa in lower case":                  sign(key, strings.Replace(header(kid), "EdDSA", "eddsa", 1), text(t, c)),
+		"J13 RSA 512":                              weakRSA(t, 512, kid, c),
+		"J13 RSA 1024":                             weakRSA(t, 1024, kid, c),
+		"J16 nested":                               sign(key, strings.TrimSuffix(header(kid), "}")+`,"cty":"JWT"}`, `"`+b64([]byte(`{"alg":"none"}`))+"."+parts[1]+`."`),
+		"J16 nested as payload":                    b64([]byte(`{"alg":"none","cty":"JWT"}`)) + "." + b64([]byte(good)) + ".",
+		"one bit of the signature, first byte":     parts[0] + "." + parts[1] + "." + flip(parts[2], 0),
+		"one bit of the signature, last byte":      parts[0] + "." + parts[1] + "." + flip(parts[2], 63),
+		"one bit of the payload":                   parts[0] + "." + flip(parts[1], 20) + "." + parts[2],
+		"one bit of the header":                    flip(parts[0], 2) + "." + parts[1] + "." + parts[2],
+		"another key of the same kind":             sign(foreign, header(kid), text(t, c)),
 
 		// B. Key selection.
 		"J21 jku":                sign(foreign, fmt.Sprintf(`{"alg":"EdDSA","typ":"JWT","kid":"k","jku":"%s/jwks.json"}`, evil.URL), text(t, c)),
@@ -265,6 +267,19 @@ func mustDecode(t *testing.T, s string) []byte {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	works(t, "decode", err)
 	return b
+}
+
+// malleable adds the order of the group to the second half of an Ed25519 signature:
+// an equation that does not reduce would still hold (RFC 8032 section 8.4).
+func malleable(t *testing.T, signature string) string {
+	t.Helper()
+	b := mustDecode(t, signature)
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := slices.Clone(b[32:])
+	slices.Reverse(s)
+	sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+	slices.Reverse(sum)
+	return b64(append(b[:32:32], sum...))
 }
 
 // spareBits returns other text for the same bytes: the last letter's unused bits set.
