@@ -3,7 +3,7 @@
 //
 // It knows no other service. It refuses to say that something is recorded
 // before the database has committed it, it has no way to change or delete a
-// row, and a search that names no tenant finds nothing.
+// row, and it shows nobody the records of another tenant than the reader's.
 //
 // # Chains
 //

@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -11,11 +12,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 	"time"
-
-	"cmp"
 )
 
 // Signer signs with the core's current Ed25519 key and says which it was.
@@ -251,51 +249,4 @@ func readHeads(r io.Reader, each func(SignedHead)) (unreadable int, err error) {
 		return unreadable, fmt.Errorf("read signed heads: %w", err)
 	}
 	return unreadable, nil
-}
-
-// witness is what a verification holds the rows against: per chain the signed
-// heads by seq.
-type witness struct {
-	heads  map[string][]seen
-	report HeadsReport
-	forged *Bad
-}
-
-// seen is a head without what its signature needed.
-type seen struct {
-	seq  int64
-	at   time.Time
-	hash [hashSize]byte
-}
-
-// newWitness reads heads and checks their signatures against keys, when given.
-func newWitness(r io.Reader, keys Keys) (*witness, error) {
-	w := &witness{heads: map[string][]seen{}}
-	if r == nil {
-		return w, nil
-	}
-	unreadable, err := readHeads(r, func(h SignedHead) {
-		w.report.Heads++
-		if keys != nil {
-			key, ok := keys(h.Key)
-			switch {
-			case !ok:
-				w.report.UnknownKey++
-			case len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, h.message(), h.Signature):
-				if w.forged == nil {
-					w.forged = &Bad{Chain: h.Chain, Seq: h.Seq, Code: BadSignature,
-						Sentence: fmt.Sprintf("The signature of the head of %s at %d is wrong.", h.Chain, h.Seq)}
-				}
-				return
-			default:
-				w.report.Signed++
-			}
-		}
-		w.heads[h.Chain] = append(w.heads[h.Chain], seen{seq: h.Seq, at: h.At, hash: [hashSize]byte(h.Hash)})
-	})
-	w.report.Unreadable = unreadable
-	for _, list := range w.heads {
-		slices.SortStableFunc(list, func(a, b seen) int { return cmp.Compare(a.seq, b.seq) })
-	}
-	return w, err
 }
