@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ class Core:
         self._limit = config.body_limit
         self._client = httpx.AsyncClient(
             base_url=url,
-            transport=httpx.AsyncHTTPTransport(uds=config.core_socket) if config.core_socket else None,
+            transport=httpx.AsyncHTTPTransport(uds=config.core_socket or None, verify=_trusted()),
             timeout=httpx.Timeout(config.call_timeout, connect=5.0),
             trust_env=False,
             # A compressed answer could unfold to more than the limit.
@@ -86,6 +87,13 @@ class Core:
             raise Unsent(f"the core cannot be reached: {cause}") from cause
         except httpx.HTTPError as cause:
             raise Unreachable(f"the core did not answer: {cause or type(cause).__name__}") from cause
+
+
+def _trusted() -> ssl.SSLContext:
+    """Believe the certificate authorities of this machine, or those SSL_CERT_FILE names."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class Unsent(Unreachable):
