@@ -78,7 +78,11 @@ func PluginsBody(p Plugins) templ.Component {
 			templ_7745c5c3_Var3 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<title>Installed plugins · Vivified</title><div class=\"vv-head\"><div><h1>Installed plugins</h1><p>What runs here, how it is, and what it was given.</p></div></div><section class=\"vv-card\" aria-label=\"Plugins\">")
+		templ_7745c5c3_Err = titleOf("Installed plugins").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"vv-head\"><div><h1>Installed plugins</h1><p>What runs here, how it is, and what it was given.</p></div></div><section class=\"vv-card\" aria-label=\"Plugins\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

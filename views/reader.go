@@ -113,3 +113,12 @@ func readerOf(ctx context.Context) Reader {
 	r, _ := ctx.Value(readerKey{}).(Reader)
 	return r
 }
+
+type insidePageKey struct{}
+
+// insidePage marks what is drawn as part of a whole page.
+func insidePage(ctx context.Context) context.Context {
+	return context.WithValue(ctx, insidePageKey{}, true)
+}
+
+func isInsidePage(ctx context.Context) bool { return ctx.Value(insidePageKey{}) != nil }

@@ -140,7 +140,7 @@ func (d doc) onePage(t *testing.T) {
 	for _, g := range d.tags {
 		count[g.name]++
 	}
-	for _, name := range []string{"h1", "main", "html", "head", "body"} {
+	for _, name := range []string{"h1", "main", "html", "head", "body", "title"} {
 		if count[name] != 1 {
 			t.Errorf("there are %d <%s>, not one", count[name], name)
 		}

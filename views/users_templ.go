@@ -78,7 +78,11 @@ func UsersBody(u Users) templ.Component {
 			templ_7745c5c3_Var3 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<title>Users · Vivified</title><div class=\"vv-head\"><div><h1>Users</h1><p>People who may sign in, and the roles that give them their traits.</p></div><div class=\"vv-row\">")
+		templ_7745c5c3_Err = titleOf("Users").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"vv-head\"><div><h1>Users</h1><p>People who may sign in, and the roles that give them their traits.</p></div><div class=\"vv-row\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -543,7 +547,11 @@ func InviteBody(f InviteForm) templ.Component {
 			templ_7745c5c3_Var18 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<title>Invite a person · Vivified</title><div class=\"vv-dialog page\">")
+		templ_7745c5c3_Err = titleOf("Invite a person").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<div class=\"vv-dialog page\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -49,8 +49,14 @@ func TestPagesKeepTheRules(t *testing.T) {
 			if n := len(html); n > 60<<10 {
 				t.Errorf("the page has %d bytes, more than 60 KB", n)
 			}
-			if body != nil && !strings.Contains(html, draw(t, body, views.Prefs{})) {
-				t.Error("the page does not hold the body that htmx swaps")
+			if body != nil {
+				title, rest, ok := strings.Cut(draw(t, body, views.Prefs{}), "</title>")
+				if !ok || !strings.HasPrefix(title, "<title>") {
+					t.Error("the body that htmx swaps does not begin with the title of the document")
+				}
+				if !strings.Contains(html, rest) {
+					t.Error("the page does not hold the body that htmx swaps")
+				}
 			}
 		})
 	}
