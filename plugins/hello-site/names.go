@@ -97,7 +97,7 @@ func (r *resolver) serveTCP(ctx context.Context, log *slog.Logger) error {
 		go func() {
 			defer func() { client.Close(); <-places }()
 			defer context.AfterFunc(ctx, func() { client.Close() })()
-			if err := converse(client); err != nil && !errors.Is(err, io.EOF) {
+			if err := converse(client); !errors.Is(err, io.EOF) {
 				log.DebugContext(ctx, "a client of the resolver left", "reason", err)
 			}
 		}()
