@@ -26,9 +26,9 @@ func (p *Plugin) HandleFunc(name string, h func(http.ResponseWriter, *http.Reque
 // shutdown or heartbeat. HandleHook must be called before Run.
 func (p *Plugin) HandleHook(name string, h http.Handler) { p.hooks[name] = h }
 
-// Handler returns everything this plugin answers: its endpoints, hooks and
-// events, all only to the core, and its health check to anyone, because it holds
-// no data. Run serves it; a program with a server of its own can do so instead.
+// Handler returns everything this plugin answers, for tests and for Run, which
+// serves it: its endpoints, hooks and events, all only to the core, and its health
+// check to anyone, because that holds no data.
 func (p *Plugin) Handler() (http.Handler, error) {
 	if err := p.complete(); err != nil {
 		return nil, err

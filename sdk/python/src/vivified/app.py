@@ -52,15 +52,20 @@ class Verified:
 
 
 class Operations:
-    """Answers verified calls by the handlers of their routes."""
+    """Answers verified calls by the handlers of their routes, and leaves paths that
+    have none to the application behind it, where there is one."""
 
-    def __init__(self, limit: int, log: logging.Logger) -> None:
+    def __init__(self, limit: int, app: ASGI | None, log: logging.Logger) -> None:
         self.routes: Routes[Handler] = Routes()
-        self._limit, self._log = limit, log
+        self._limit, self._app, self._log = limit, app, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
+        found = self.routes.find(scope["method"], path)
+        if found is False and self._app is not None:
+            return await self._app(scope, receive, send)
         try:
-            response = await self._respond(scope, receive)
+            response = await self._respond(found, path, scope, receive)
         except Rejection as refusal:
             return await _answer(send, refusal)
         except Exception:
@@ -68,9 +73,7 @@ class Operations:
             return await _answer(send, Rejection(500, "internal", "The plugin failed to answer."))
         await _send(send, response)
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Response:
-        path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
-        found = self.routes.find(scope["method"], path)
+    async def _respond(self, found: tuple[Handler, dict[str, str]] | bool, path: str, scope: Scope, receive: Receive) -> Response:
         if isinstance(found, bool):
             if found:
                 raise Rejection(405, "route.method", "This address does not answer this method.")

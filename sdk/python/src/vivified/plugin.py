@@ -56,6 +56,7 @@ class Plugin(Lanes):
         self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {}
         self._hooks: dict[str, Callable[[Request], Awaitable[Any]]] = {}
         self._background: list[Work] = []
+        self._app: ASGI | None = None
         self._born = time.monotonic()
 
     @property
@@ -103,18 +104,19 @@ class Plugin(Lanes):
         self._background.append(work)
         return work
 
-    def verified(self, app: ASGI) -> ASGI:
-        """Wrap an ASGI application, such as FastAPI, so that it is called only for calls the
-        core signed; their Caller is scope["vivified.caller"]."""
-        return Verified(app, self._keys, self._id, self.logger)
+    def mount(self, app: ASGI) -> None:
+        """Have an ASGI application, such as FastAPI, answer the endpoints that have no
+        operation. It is called only for calls the core signed; their Caller is
+        scope["vivified.caller"]."""
+        self._app = app
 
     @property
     def asgi(self) -> ASGI:
-        """Everything this plugin answers: its operations, hooks and events, all only to the
-        core, and its health check to anyone. run() serves it; a program with a server of
-        its own can do so instead. Raise ManifestError when handlers and manifest do not fit."""
+        """Everything this plugin answers, for tests and for run(), which serves it: its
+        operations, hooks and events, all only to the core, and its health check to anyone.
+        Raise ManifestError when handlers and manifest do not fit."""
         self._complete()
-        operations = Operations(self._config.body_limit, self.logger)
+        operations = Operations(self._config.body_limit, self._app, self.logger)
         for name, handle in self._operations.items():
             endpoint = self._manifest.endpoints[name]
             operations.routes.add(endpoint.method, endpoint.path, handle)
@@ -122,14 +124,14 @@ class Plugin(Lanes):
             operations.routes.add("", self._manifest.hooks[name], handle)
         if self._manifest.webhook:
             operations.routes.add("POST", self._manifest.webhook, self._deliver)
-        app = self.verified(operations)
+        app = Verified(operations, self._keys, self._id, self.logger)
         return HealthBefore(self._manifest.health_path, self._vitals, app) if self._manifest.health_path else app
 
     def _complete(self) -> None:
         """Check that the plugin does what its manifest promises, and nothing else."""
         m, wrong = self._manifest, []
         for name, endpoint in m.endpoints.items():
-            if name not in self._operations and endpoint.path != m.health_path:
+            if name not in self._operations and self._app is None and endpoint.path != m.health_path:
                 wrong.append(f"endpoint {name!r} of the manifest has no operation")
         wrong += [f"the manifest declares no endpoint {name!r}" for name in self._operations if name not in m.endpoints]
         wrong += [f"hook {name!r} of the manifest has no handler" for name in m.hooks if name not in self._hooks]
@@ -155,6 +157,10 @@ class Plugin(Lanes):
             "uptime": time.monotonic() - self._born,  # seconds
             "memory_usage": peak if sys.platform == "darwin" else peak * 1024,  # bytes, at most so far
         }
+
+    async def close(self) -> None:
+        """Close the connections to the core. run() and serve() do so when they end."""
+        await self._core.close()
 
     def run(self) -> None:
         """Run until an interrupt or SIGTERM; a second one ends it at once. Log JSON lines to
@@ -188,7 +194,7 @@ class Plugin(Lanes):
         app, m = self.asgi, self._manifest
         stream = Stream(self._core, self._session, m, self._dispatcher, self._config.body_limit, self.logger)
         server = answering = None
-        if self._operations or self._hooks or m.checks_health or m.webhook:
+        if self._operations or self._hooks or self._app or m.checks_health or m.webhook:
             server = Server(app, self._config, m.health_port)
             self.logger.info("answering calls at %s", server.address)
             answering = asyncio.ensure_future(server.serve())
@@ -204,7 +210,7 @@ class Plugin(Lanes):
             if server is not None:
                 server.stop()
             await asyncio.wait(parts, timeout=self._config.stop_grace)
-            await self._core.close()
+            await self.close()
         for part in failed:
             part.result()
 
