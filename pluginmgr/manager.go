@@ -19,29 +19,25 @@ import (
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/db"
 )
 
-// Principals proves and issues the credentials of plugins.
+// Principals proves and issues the credentials of plugins. identity.Service is one.
 type Principals interface {
-	// Issue returns a token and a refresh secret for a registered plugin.
-	Issue(ctx context.Context, id string) (Credentials, error)
-	// RedeemRegistration uses a registration token for the id, or returns an Unauthenticated fault.
-	RedeemRegistration(ctx context.Context, token, id string) error
-	// ProveRefresh uses up a refresh secret of the id, or returns an Unauthenticated fault.
-	ProveRefresh(ctx context.Context, secret, id string) error
-	// Revoke ends every credential of the plugin.
-	Revoke(ctx context.Context, id string) error
+	// IssuePluginTokens returns the tokens of a plugin that registered or came back.
+	IssuePluginTokens(ctx context.Context, id string) (identity.PluginTokens, error)
+	// ReturnPlugin takes a refresh token as the proof that a plugin came back, and uses it up.
+	ReturnPlugin(ctx context.Context, refresh, id string) (identity.PluginTokens, error)
+	// ProveReturn takes a registration token as that proof.
+	ProveReturn(ctx context.Context, token, id string) error
+	// CheckRegistrationToken says whether a token lets a new plugin in; SpendRegistrationToken does it.
+	CheckRegistrationToken(ctx context.Context, token, id string) error
+	SpendRegistrationToken(ctx context.Context, q *db.Queries, token, id string) error
 	// CallToken signs a request of the core to a plugin.
 	CallToken(audience, caller, user, trace, method, path string) (string, error)
-}
-
-// Credentials are what a plugin identifies itself with.
-type Credentials struct {
-	Token        string
-	ExpiresIn    time.Duration
-	RefreshToken string
 }
 
 // Configuration tells whether a plugin's required settings are there.

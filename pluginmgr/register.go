@@ -11,9 +11,9 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
-	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/db"
 )
 
@@ -28,7 +28,7 @@ type Registration struct {
 // Registered is the answer to a plugin that may come in.
 type Registered struct {
 	PluginID         string
-	Credentials      Credentials
+	Tokens           identity.PluginTokens
 	HealthMonitoring bool
 	Returned         bool // it was known already
 }
@@ -49,66 +49,67 @@ func (m *Manager) Register(ctx context.Context, r Registration) (Registered, err
 		return Registered{}, m.refused(ctx, mf.ID, err)
 	}
 	ctx = actor.With(ctx, actor.Actor{Kind: actor.Plugin, ID: mf.ID, Name: mf.Name, Tenant: actor.DefaultTenant})
-	known, returning := m.Registry.Snapshot().Plugin(mf.ID)
-	var err error
-	if returning {
-		err = m.readmit(ctx, known, &mf, r, peer)
-	} else {
-		err = m.admit(ctx, &mf, r, peer)
-	}
+	tokens, returning, err := m.letIn(ctx, &mf, r, peer)
 	if err != nil {
 		return Registered{}, m.refused(ctx, mf.ID, err)
-	}
-	credentials, err := m.Principals.Issue(ctx, mf.ID)
-	if err != nil {
-		return Registered{}, err
 	}
 	if m.Policy().AutoEnable {
 		m.tryEnable(ctx, mf.ID)
 	}
-	return Registered{PluginID: mf.ID, Credentials: credentials, HealthMonitoring: mf.HealthCheck != nil, Returned: returning}, nil
+	return Registered{PluginID: mf.ID, Tokens: tokens, HealthMonitoring: mf.HealthCheck != nil, Returned: returning}, nil
 }
 
-// admit takes in a plugin nobody knew.
-func (m *Manager) admit(ctx context.Context, mf *manifest.Manifest, r Registration, peer string) error {
+func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registration, peer string) (tokens identity.PluginTokens, returning bool, err error) {
 	address, err := m.addressOf(mf, peer)
 	if err != nil {
-		return err
+		return tokens, false, err
 	}
-	if m.Policy().Registration == "token" {
-		if r.RegistrationToken == "" {
-			return fault.New(fault.Unauthenticated, "registration.token", "Registering needs a token in X-Registration-Token; an administrator makes one.")
+	known, returning := m.Registry.Snapshot().Plugin(mf.ID)
+	if !returning {
+		if err := m.admit(ctx, mf, r, address, peer); err != nil {
+			return tokens, false, err
 		}
-		if err := m.Principals.RedeemRegistration(ctx, r.RegistrationToken, mf.ID); err != nil {
-			return err
-		}
+		tokens, err = m.Principals.IssuePluginTokens(ctx, mf.ID)
+		return tokens, false, err
 	}
-	return m.Registry.Add(ctx, mf, address, peer)
-}
-
-// readmit takes back a plugin that proves to be the one known by its id.
-func (m *Manager) readmit(ctx context.Context, known *registry.Plugin, mf *manifest.Manifest, r Registration, peer string) error {
 	if known.State == policy.Quarantined {
-		return fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", known.ID)
+		return tokens, true, fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", known.ID)
 	}
 	switch {
 	case r.RefreshToken != "":
-		if err := m.Principals.ProveRefresh(ctx, r.RefreshToken, known.ID); err != nil {
-			return err
-		}
+		tokens, err = m.Principals.ReturnPlugin(ctx, r.RefreshToken, known.ID)
 	case r.RegistrationToken != "":
-		if err := m.Principals.RedeemRegistration(ctx, r.RegistrationToken, known.ID); err != nil {
-			return err
-		}
+		err = m.Principals.ProveReturn(ctx, r.RegistrationToken, known.ID)
 	case m.Policy().Registration == "open" && isLoopback(peer):
 	default:
-		return fault.New(fault.Conflict, "plugin.duplicate", "The id %q belongs to another registration; if it is yours, send its refresh or registration token.", known.ID)
+		err = fault.New(fault.Conflict, "plugin.duplicate", "The id %q belongs to another registration; if it is yours, send its refresh or registration token.", known.ID)
 	}
-	address, err := m.addressOf(mf, peer)
 	if err != nil {
+		return tokens, true, err
+	}
+	if err := m.Registry.Return(ctx, mf, address, peer, Wider(known.Manifest, mf)); err != nil {
+		return tokens, true, err
+	}
+	if tokens.Token == "" {
+		tokens, err = m.Principals.IssuePluginTokens(ctx, known.ID)
+	}
+	return tokens, true, err
+}
+
+// admit takes in a plugin nobody knew.
+func (m *Manager) admit(ctx context.Context, mf *manifest.Manifest, r Registration, address, peer string) error {
+	if m.Policy().Registration != "token" {
+		return m.Registry.Add(ctx, mf, address, peer, nil)
+	}
+	if r.RegistrationToken == "" {
+		return fault.New(fault.Unauthenticated, "registration.token", "Registering needs a token in X-Registration-Token; an administrator makes one.")
+	}
+	if err := m.Principals.CheckRegistrationToken(ctx, r.RegistrationToken, mf.ID); err != nil {
 		return err
 	}
-	return m.Registry.Return(ctx, mf, address, peer, Wider(known.Manifest, mf))
+	return m.Registry.Add(ctx, mf, address, peer, func(q *db.Queries) error {
+		return m.Principals.SpendRegistrationToken(ctx, q, r.RegistrationToken, mf.ID)
+	})
 }
 
 func isLoopback(peer string) bool {

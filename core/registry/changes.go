@@ -37,8 +37,9 @@ func CanMove(from, to policy.State) bool { return slices.Contains(moves[from], t
 func CanLeave(from policy.State) bool { return slices.Contains(leaves, from) }
 
 // Add registers a new plugin in state registered, or returns a Conflict fault
-// when the id is taken.
-func (r *Registry) Add(ctx context.Context, m *manifest.Manifest, address, from string) error {
+// when the id is taken. admit, which may be nil, spends what lets the plugin in,
+// in the same transaction: a registration that fails spends nothing.
+func (r *Registry) Add(ctx context.Context, m *manifest.Manifest, address, from string, admit func(q *db.Queries) error) error {
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
 		n, err := q.PluginInsert(ctx, db.PluginInsertParams{
 			ID: m.ID, TenantID: actor.From(ctx).Tenant, Kind: string(m.Kind), Name: m.Name, Version: m.Version, Manifest: m.Raw, Address: address, RegisteredFrom: from,
@@ -48,6 +49,11 @@ func (r *Registry) Add(ctx context.Context, m *manifest.Manifest, address, from 
 		}
 		if n == 0 {
 			return fault.New(fault.Conflict, "plugin.duplicate", "The id %q belongs to another registration.", m.ID)
+		}
+		if admit != nil {
+			if err := admit(q); err != nil {
+				return err
+			}
 		}
 		return audit.Append(ctx, q, audit.Entry{Plugin: m.ID, Action: "plugin.register", Object: m.ID, Outcome: audit.OK, Classes: m.Security.Classes, After: m.Raw})
 	})

@@ -154,8 +154,8 @@ func (l *Lane) declaration(m *manifest.Manifest, typ string) (publication, bool)
 	return p, ok
 }
 
-// Forget drops what was compiled for manifests that are no longer in force.
-func (l *Lane) Forget(snap *registry.Snapshot) {
+// forget drops what was compiled for manifests that are no longer in force.
+func (l *Lane) forget(snap *registry.Snapshot) {
 	live := map[*manifest.Manifest]bool{}
 	for _, p := range snap.Plugins() {
 		live[p.Manifest] = true

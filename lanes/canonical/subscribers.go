@@ -28,7 +28,7 @@ func (l *Lane) Run(ctx context.Context) error {
 	for {
 		changed := l.Plugins.Changed()
 		snap := l.Plugins.Snapshot()
-		l.Forget(snap)
+		l.forget(snap)
 		for id, h := range hooks {
 			p, ok := snap.Plugin(id)
 			if !ok || !wantsWebhook(p) || p.Manifest != h.manifest {

@@ -76,18 +76,18 @@ func (l *Lane) carry(ctx context.Context, target *registry.Plugin, m match, c Ca
 
 // sign adds what proves to the target that the core sent this, for whom.
 func (l *Lane) sign(ctx context.Context, target *registry.Plugin, c Call, out *http.Request) error {
-	who, trace, user := actor.From(ctx), actor.Trace(ctx), ""
+	who, trace, user := actor.From(ctx), actor.Trace(ctx), actor.Actor{}
 	switch {
 	case c.OnBehalf != nil:
-		user = c.OnBehalf.ID
+		user = *c.OnBehalf
 	case who.Kind == actor.User:
-		user = who.ID
+		user = who
 	}
 	caller := who.ID
 	if who.Kind != actor.Plugin {
 		caller = "core"
 	}
-	token, err := l.tokens.CallToken(target.ID, caller, user, trace, out.Method, out.URL.EscapedPath())
+	token, err := l.tokens.CallToken(target.ID, caller, user.ID, trace, out.Method, out.URL.EscapedPath())
 	if err != nil {
 		return fault.New(fault.Unavailable, "keys.unavailable", "The core cannot sign calls now.").Because(err)
 	}
@@ -96,10 +96,10 @@ func (l *Lane) sign(ctx context.Context, target *registry.Plugin, c Call, out *h
 	if parent := actor.Traceparent(trace); parent != "" {
 		out.Header.Set("traceparent", parent)
 	}
-	if user == "" {
+	if user.ID == "" {
 		return nil
 	}
-	out.Header.Set("X-Vivified-User", user)
+	out.Header.Set("X-Vivified-User", user.ID)
 	delegation, err := l.tokens.Delegation(target.ID, user, trace)
 	if err != nil {
 		return fault.New(fault.Unavailable, "keys.unavailable", "The core cannot sign calls now.").Because(err)

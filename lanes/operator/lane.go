@@ -30,7 +30,7 @@ type Tokens interface {
 	// CallToken returns a token that only audience accepts, for this very method and path.
 	CallToken(audience, caller, user, trace, method, path string) (string, error)
 	// Delegation returns what the target may hand back to act for the user in this trace.
-	Delegation(plugin, user, trace string) (string, error)
+	Delegation(plugin string, user actor.Actor, trace string) (string, error)
 }
 
 // Config is what the lane needs.
@@ -88,6 +88,29 @@ type Lane struct {
 func New(c Config) *Lane {
 	limits := c.Limits.withDefaults()
 	return &Lane{plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, callers: gate.NewThrottle(limits.Rate, limits.InFlight)}
+}
+
+// Run drops what was compiled for manifests that are no longer in force, until
+// ctx ends.
+func (l *Lane) Run(ctx context.Context) error {
+	for {
+		changed := l.plugins.Changed()
+		live := map[*manifest.Manifest]bool{}
+		for _, p := range l.plugins.Snapshot().Plugins() {
+			live[p.Manifest] = true
+		}
+		l.routes.Range(func(m, _ any) bool {
+			if !live[m.(*manifest.Manifest)] {
+				l.routes.Delete(m)
+			}
+			return true
+		})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
 }
 
 // Call is one request for an operation of a plugin.

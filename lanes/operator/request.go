@@ -44,20 +44,6 @@ func (l *Lane) compiled(m *manifest.Manifest) *routes {
 	return rs
 }
 
-// Forget drops what was compiled for manifests that are no longer in force.
-func (l *Lane) Forget(snap *registry.Snapshot) {
-	live := map[*manifest.Manifest]bool{}
-	for _, p := range snap.Plugins() {
-		live[p.Manifest] = true
-	}
-	l.routes.Range(func(k, _ any) bool {
-		if !live[k.(*manifest.Manifest)] {
-			l.routes.Delete(k)
-		}
-		return true
-	})
-}
-
 // resolve finds the declared endpoint that c means.
 func (l *Lane) resolve(m *manifest.Manifest, c Call) (match, bool) {
 	rs := l.compiled(m)
