@@ -5,6 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/vivified/vivified/core/trait"
 )
 
 // health handles GET /health.
@@ -31,8 +33,13 @@ func (s *Server) ready(c echo.Context) error {
 	return c.JSON(status, map[string]interface{}{"status": word, "checks": checks})
 }
 
-// metrics handles GET /metrics.
+// metrics handles GET /metrics: for scrapers, and for people who watch the system.
 func (s *Server) metrics(c echo.Context) error {
+	if !s.mayScrape(c) {
+		if err := s.Gate.Admit(c.Request().Context(), "metrics.read", "/metrics", trait.SetOf(trait.SystemMonitor)); err != nil {
+			return err
+		}
+	}
 	promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP(c.Response(), c.Request())
 	return nil
 }

@@ -54,7 +54,7 @@ func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.URL.Path == "/metrics" && s.mayScrape(r) {
+		if r.URL.Path == "/metrics" && s.mayScrape(c) {
 			return next(c)
 		}
 		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/health" || strings.HasPrefix(r.URL.Path, "/health/") {
@@ -97,12 +97,13 @@ func (s *Server) toSignIn(c echo.Context, err error) error {
 }
 
 // mayScrape lets a scraper in by token, or from loopback when nobody stands in between.
-func (s *Server) mayScrape(r *http.Request) bool {
+func (s *Server) mayScrape(c echo.Context) bool {
+	r := c.Request()
 	if want := s.MetricsToken(); want != "" && secretEqual(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), want) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+	if err != nil || c.Get(forwarded) != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)

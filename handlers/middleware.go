@@ -116,6 +116,9 @@ func (s *Server) canonical(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// forwarded is set on a request that somebody unknown passed on: its peer is not its sender.
+const forwarded = "forwarded"
+
 // hygiene drops identity that only the core may state, and sets the headers of every answer.
 func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -124,8 +127,10 @@ func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
 		fromProxy := s.trusted(peer)
 		for name := range r.Header {
 			switch {
-			case name == "X-Caller-Plugin", strings.HasPrefix(name, "X-Vivified-") && name != "X-Vivified-On-Behalf-Of",
-				strings.HasPrefix(name, "X-Forwarded-") && !fromProxy:
+			case name == "X-Caller-Plugin", strings.HasPrefix(name, "X-Vivified-") && name != "X-Vivified-On-Behalf-Of":
+				r.Header.Del(name)
+			case strings.HasPrefix(name, "X-Forwarded-") && !fromProxy:
+				c.Set(forwarded, true)
 				r.Header.Del(name)
 			}
 		}
