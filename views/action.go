@@ -90,7 +90,7 @@ func slug(s string) string {
 func (w Why) sentence() string {
 	s := w.Text
 	if w.Trait != "" {
-		s += " It needs the trait " + w.Trait + "."
+		s += " Needs the trait " + w.Trait + "."
 	}
 	if len(w.Grantors) > 0 {
 		s += " " + list(w.Grantors) + " may grant it."

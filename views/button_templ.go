@@ -600,7 +600,7 @@ func WhyText(w Why, what string) templ.Component {
 		templ_7745c5c3_Err = inline(
 			when(what != "", text(what+": ")),
 			text(w.Text),
-			when(w.Trait != "", text(" It needs the trait "), Mono(w.Trait), text(".")),
+			when(w.Trait != "", text(" Needs the trait "), Mono(w.Trait), text(".")),
 			when(len(w.Grantors) > 0, text(" "+list(w.Grantors)+" may grant it.")),
 		).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {

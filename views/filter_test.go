@@ -166,7 +166,7 @@ func TestDisabledActionsSayWhy(t *testing.T) {
 		}
 	}
 	text := textOf(d.source)
-	if want := "Disable: Only plugin managers may. It needs the trait plugin_manager. A, B and 2 others may grant it. Why"; !strings.Contains(text, want) {
+	if want := "Disable: Only plugin managers may. Needs the trait plugin_manager. A, B and 2 others may grant it. Why"; !strings.Contains(text, want) {
 		t.Errorf("%q lacks %q", text, want)
 	}
 }
