@@ -9,7 +9,6 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
-	"github.com/vivified/vivified/db"
 )
 
 // listTraits handles GET /admin/traits.
@@ -94,7 +93,7 @@ type grantView struct {
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 }
 
-func grantOf(g db.Grant) grantView {
+func grantOf(g registry.Given) grantView {
 	return grantView{g.ID.String(), g.Caller, g.Target, g.Operations, g.Source, g.Reason, g.GrantedBy, g.GrantedAt.UTC(), g.ExpiresAt}
 }
 

@@ -48,7 +48,7 @@ func (r *Registry) Beat(ctx context.Context, id string) error {
 }
 
 // History returns the health samples of a plugin since a time, oldest first.
-func (r *Registry) History(ctx context.Context, id string, since time.Time) ([]db.PluginHealth, error) {
+func (r *Registry) History(ctx context.Context, id string, since time.Time) ([]HealthRow, error) {
 	return db.New(r.pool).PluginHealthSince(ctx, id, since)
 }
 

@@ -26,27 +26,27 @@ type Grant struct {
 }
 
 // Give grants operator calls, or changes the grant that is there.
-func (r *Registry) Give(ctx context.Context, g Grant) (db.Grant, error) {
+func (r *Registry) Give(ctx context.Context, g Grant) (Given, error) {
 	snap := r.Snapshot()
 	if _, ok := snap.Plugin(g.Caller); !ok {
-		return db.Grant{}, unknown(g.Caller)
+		return Given{}, unknown(g.Caller)
 	}
 	target, ok := snap.Plugin(g.Target)
 	if !ok {
-		return db.Grant{}, unknown(g.Target)
+		return Given{}, unknown(g.Target)
 	}
 	for _, op := range g.Operations {
 		if !slices.ContainsFunc(target.Manifest.Endpoints, func(e endpoint) bool { return e.Name == op }) {
-			return db.Grant{}, fault.New(fault.Unprocessable, "operator.endpoint", "%s declares no operation %q.", g.Target, op)
+			return Given{}, fault.New(fault.Unprocessable, "operator.endpoint", "%s declares no operation %q.", g.Target, op)
 		}
 	}
 	if err := future(g.ExpiresAt); err != nil {
-		return db.Grant{}, err
+		return Given{}, err
 	}
 	if g.Operations == nil {
 		g.Operations = []string{}
 	}
-	var row db.Grant
+	var row Given
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
 		var err error
 		row, err = q.GrantPut(ctx, db.GrantPutParams{
@@ -59,7 +59,7 @@ func (r *Registry) Give(ctx context.Context, g Grant) (db.Grant, error) {
 		return audit.Append(ctx, q, audit.Entry{Plugin: g.Caller, Action: "grant.give", Object: g.Caller + "/" + g.Target, Outcome: audit.OK, Detail: g})
 	})
 	if err != nil {
-		return db.Grant{}, err
+		return Given{}, err
 	}
 	r.publish(ctx)
 	return row, nil
@@ -142,7 +142,7 @@ func (r *Registry) Observe(ctx context.Context, plugin, domain, rule string) err
 }
 
 // Observed returns the domains plugins asked for, newest first.
-func (r *Registry) Observed(ctx context.Context, most int32) ([]db.EgressObserved, error) {
+func (r *Registry) Observed(ctx context.Context, most int32) ([]Observed, error) {
 	return db.New(r.pool).EgressObserved(ctx, most)
 }
 

@@ -103,7 +103,7 @@ type Snapshot struct {
 	policy    *policy.Policy
 	plugins   []*Plugin // by id
 	byID      map[string]*Plugin
-	grants    []db.Grant
+	grants    []Given
 	granted   map[pair][]string // caller, target → operations; an empty list covers all
 	approvals []*Approval
 	approved  map[pair]*Approval // plugin, domain
@@ -120,7 +120,7 @@ func (s *Snapshot) Plugin(id string) (*Plugin, bool) { p, ok := s.byID[id]; retu
 func (s *Snapshot) Plugins() []*Plugin { return s.plugins }
 
 // Grants returns all operator grants in force.
-func (s *Snapshot) Grants() []db.Grant { return s.grants }
+func (s *Snapshot) Grants() []Given { return s.grants }
 
 // Approvals returns all egress approvals, expired ones too.
 func (s *Snapshot) Approvals() []*Approval { return s.approvals }
