@@ -34,7 +34,7 @@ func (s *Server) setup(c echo.Context) error {
 		return err
 	}
 	s.SetUp()
-	return noStore(c, http.StatusCreated, map[string]interface{}{"user": s.userView(user)})
+	return noStore(c, http.StatusCreated, map[string]any{"user": s.userView(user)})
 }
 
 // login handles POST /auth/login.
@@ -53,7 +53,7 @@ func (s *Server) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noStore(c, http.StatusOK, map[string]interface{}{
+	return noStore(c, http.StatusOK, map[string]any{
 		"token": granted.Secret, "expires_in": int(time.Until(granted.Session.ExpiresAt).Seconds()), "user": s.userView(granted.User), "mfa_required": false,
 	})
 }

@@ -30,7 +30,7 @@ func (s *Server) ready(c echo.Context) error {
 			checks[i].Why = "does not answer" // the reason is for the log, not for strangers
 		}
 	}
-	return c.JSON(status, map[string]interface{}{"status": word, "checks": checks})
+	return c.JSON(status, map[string]any{"status": word, "checks": checks})
 }
 
 // metrics handles GET /metrics: for scrapers, and for people who watch the system.

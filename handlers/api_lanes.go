@@ -52,7 +52,7 @@ func (s *Server) publish(c echo.Context) error {
 	if len(done) == 1 {
 		return c.JSON(http.StatusAccepted, done[0])
 	}
-	return c.JSON(http.StatusAccepted, map[string]interface{}{"events": done, "status": "published", "trace_id": actor.Trace(r.Context())})
+	return c.JSON(http.StatusAccepted, map[string]any{"events": done, "status": "published", "trace_id": actor.Trace(r.Context())})
 }
 
 // eventStream handles GET /messaging/events/stream.
@@ -89,7 +89,7 @@ func (s *Server) messagingStats(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"bus": stats, "publish": flowView(s.Gate, "event.publish"), "deliver": flowView(s.Gate, "event.deliver")})
+	return c.JSON(http.StatusOK, map[string]any{"bus": stats, "publish": flowView(s.Gate, "event.publish"), "deliver": flowView(s.Gate, "event.deliver")})
 }
 
 // gateway handles ANY /gateway/:target/*: an operation by name, or a declared path.

@@ -29,7 +29,7 @@ func (s *Server) register(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noStore(c, http.StatusOK, map[string]interface{}{
+	return noStore(c, http.StatusOK, map[string]any{
 		"status": "registered", "plugin_id": done.PluginID, "token": done.Tokens.Token, "expires_in": int(done.Tokens.ExpiresIn.Seconds()),
 		"refresh_token": done.Tokens.RefreshToken, "health_monitoring": done.HealthMonitoring,
 	})
@@ -47,7 +47,7 @@ func (s *Server) token(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noStore(c, http.StatusOK, map[string]interface{}{"token": got.Token, "expires_in": int(got.ExpiresIn.Seconds()), "refresh_token": got.RefreshToken})
+	return noStore(c, http.StatusOK, map[string]any{"token": got.Token, "expires_in": int(got.ExpiresIn.Seconds()), "refresh_token": got.RefreshToken})
 }
 
 // heartbeat handles POST /plugins/heartbeat and POST /plugins/:id/heartbeat.
@@ -74,13 +74,13 @@ func (s *Server) heartbeat(c echo.Context) error {
 	if p, ok := s.Registry.Snapshot().Plugin(who.ID); ok {
 		version = p.ConfigVersion
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"status": "ok", "config_version": version})
+	return c.JSON(http.StatusOK, map[string]any{"status": "ok", "config_version": version})
 }
 
 // pluginView is a plugin as the API shows it. It never carries credentials.
 type pluginView struct {
-	Manifest      interface{} `json:"manifest"`
-	Pending       interface{} `json:"pending_manifest,omitempty"`
+	Manifest      any `json:"manifest"`
+	Pending       any `json:"pending_manifest,omitempty"`
 	Widenings     []string    `json:"widenings,omitempty"`
 	Status        string      `json:"status"`
 	StatusReason  string      `json:"status_reason,omitempty"`
@@ -111,7 +111,7 @@ func (s *Server) listPlugins(c echo.Context) error {
 	for _, p := range s.Registry.Snapshot().Plugins() {
 		list = append(list, s.pluginView(p))
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"plugins": list})
+	return c.JSON(http.StatusOK, map[string]any{"plugins": list})
 }
 
 // showPlugin handles GET /plugins/:id.
@@ -192,13 +192,13 @@ func (s *Server) pluginHealth(c echo.Context) error {
 		Health  string      `json:"health"`
 		Detail  string      `json:"detail,omitempty"`
 		Latency float64     `json:"latency_ms"`
-		Metrics interface{} `json:"metrics"`
+		Metrics any `json:"metrics"`
 	}
 	history := []sample{}
 	for _, x := range samples {
 		history = append(history, sample{x.At.UTC(), x.Health, x.Detail, float64(x.LatencyUs) / 1000, x.Metrics})
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{
+	return c.JSON(http.StatusOK, map[string]any{
 		"plugin_id": p.ID, "health": p.Health, "detail": p.HealthDetail, "failures": p.HealthFailures, "checked_at": p.HealthAt,
 		"last_heartbeat": p.LastHeartbeat, "history": history,
 	})

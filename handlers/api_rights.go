@@ -41,7 +41,7 @@ func (s *Server) listTraits(c echo.Context) error {
 		}
 		items = append(items, v)
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // addTrait handles POST /admin/traits.
@@ -77,7 +77,7 @@ func (s *Server) listPolicies(c echo.Context) error {
 		}
 		items = append(items, v)
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // grantView is an operator grant.
@@ -103,7 +103,7 @@ func (s *Server) listGrants(c echo.Context) error {
 	for _, g := range s.Registry.Snapshot().Grants() {
 		items = append(items, grantOf(g))
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // giveGrant handles POST /admin/grants.
@@ -172,7 +172,7 @@ func (s *Server) listEgress(c echo.Context) error {
 	for _, o := range rows {
 		observed = append(observed, asked{o.PluginID, o.Domain, o.Requests, o.LastRule, o.FirstSeen.UTC(), o.LastSeen.UTC()})
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"egress": approvals, "observed": observed})
+	return c.JSON(http.StatusOK, map[string]any{"egress": approvals, "observed": observed})
 }
 
 // approveEgress handles POST /admin/approvals/egress.
@@ -220,7 +220,7 @@ func (s *Server) listRegistrationTokens(c echo.Context) error {
 	for _, t := range tokens {
 		items = append(items, token{t.ID.String(), t.Plugin, t.Label, t.CreatedBy, t.CreatedAt.UTC(), t.ExpiresAt.UTC(), t.UsedAt, t.UsedBy, t.RevokedAt})
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // createRegistrationToken handles POST /admin/registration-tokens.
@@ -237,7 +237,7 @@ func (s *Server) createRegistrationToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noStore(c, http.StatusCreated, map[string]interface{}{
+	return noStore(c, http.StatusCreated, map[string]any{
 		"id": t.ID, "token": secret, "plugin": t.Plugin, "label": t.Label, "expires_at": t.ExpiresAt.UTC(),
 	})
 }
@@ -284,7 +284,7 @@ func (s *Server) gatewayStats(c echo.Context) error {
 			break
 		}
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{
+	return c.JSON(http.StatusOK, map[string]any{
 		"operator": flowView(s.Gate, "operator.call"), "proxy": flowView(s.Gate, "proxy.request"), "denials": s.Gate.Meter().Denials(), "edges": edges,
 	})
 }

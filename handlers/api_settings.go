@@ -20,7 +20,7 @@ import (
 func (s *Server) showConfig(c echo.Context) error {
 	values := s.Settings.List(actor.From(c.Request().Context()).Traits)
 	if c.QueryParam("origin") == "1" {
-		return noStore(c, http.StatusOK, map[string]interface{}{"items": values})
+		return noStore(c, http.StatusOK, map[string]any{"items": values})
 	}
 	flat := map[string]json.RawMessage{}
 	for _, v := range values {
@@ -103,7 +103,7 @@ func (s *Server) configHistory(c echo.Context) error {
 	if items == nil {
 		items = []settings.Past{}
 	}
-	return noStore(c, http.StatusOK, map[string]interface{}{"items": items, "next_cursor": next})
+	return noStore(c, http.StatusOK, map[string]any{"items": items, "next_cursor": next})
 }
 
 // restoreConfig handles POST /admin/config/history/:id/restore.

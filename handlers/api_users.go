@@ -34,7 +34,7 @@ func (s *Server) listUsers(c echo.Context) error {
 	for _, u := range page.Users {
 		items = append(items, s.userView(u))
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items, "next_cursor": page.Next})
+	return c.JSON(http.StatusOK, map[string]any{"items": items, "next_cursor": page.Next})
 }
 
 // inviteUser handles POST /admin/users: the answer carries the one-time link.
@@ -51,7 +51,7 @@ func (s *Server) inviteUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noStore(c, http.StatusCreated, map[string]interface{}{
+	return noStore(c, http.StatusCreated, map[string]any{
 		"user": s.userView(link.User), "invite_url": s.inviteURL(link.Secret), "expires_at": link.Expires.UTC(),
 	})
 }
@@ -215,7 +215,7 @@ func (s *Server) listRoles(c echo.Context) error {
 	for _, r := range roles {
 		items = append(items, role(r))
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // keyView is an API key as its owner sees it; its secret is shown once only.
@@ -250,7 +250,7 @@ func (s *Server) listKeys(c echo.Context) error {
 	for _, k := range keys {
 		items = append(items, keyOf(k))
 	}
-	return c.JSON(http.StatusOK, map[string]interface{}{"items": items})
+	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // createKey handles POST /admin/api-keys.
@@ -316,7 +316,7 @@ func (s *Server) features(c echo.Context) error {
 		}
 		list = append(list, v)
 	}
-	body, err := json.Marshal(map[string]interface{}{"pages": pages, "plugins": list})
+	body, err := json.Marshal(map[string]any{"pages": pages, "plugins": list})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // bind reads a JSON body into v. No body leaves v as it is; unknown members are
 // ignored, so that newer clients may talk to an older core.
-func bind(c echo.Context, v interface{}) error {
+func bind(c echo.Context, v any) error {
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func bind(c echo.Context, v interface{}) error {
 }
 
 // noStore answers JSON that carries a secret, which no cache may keep.
-func noStore(c echo.Context, status int, v interface{}) error {
+func noStore(c echo.Context, status int, v any) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(status, v)
 }

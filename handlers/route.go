@@ -12,8 +12,8 @@ import (
 	"github.com/vivified/vivified/core/trait"
 )
 
-// any stands for every method.
-const any = "*"
+// every stands for every method.
+const every = "*"
 
 // access says whose request a route answers.
 type access uint8

@@ -57,8 +57,8 @@ func (s *Server) routes() []route {
 		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},
 		{method: get, path: "/gateway/allowlist/effective", who: users, needs: view, action: "egress.view", handler: s.listEgress},
 		{method: post, path: "/gateway/proxy", who: plugins, handler: s.proxyOnce, body: 2 * carry},
-		{method: any, path: "/proxy", who: plugins, handler: s.proxyStream, body: carry},
-		{method: any, path: "/gateway/:target/*", who: parties, handler: s.gateway, body: carry},
+		{method: every, path: "/proxy", who: plugins, handler: s.proxyStream, body: carry},
+		{method: every, path: "/gateway/:target/*", who: parties, handler: s.gateway, body: carry},
 
 		{method: get, path: "/admin/users", who: users, needs: people, action: "user.list", handler: s.listUsers},
 		{method: post, path: "/admin/users", who: users, needs: people, action: "user.invite", handler: s.inviteUser},

@@ -74,6 +74,8 @@ type Server struct {
 	table []route
 	took  *prometheus.HistogramVec
 	csrf  *http.CrossOriginProtection
+
+	strips strips // health strips as tables last drew them
 }
 
 // New builds the server.
@@ -94,7 +96,7 @@ func New(c Config) *Server {
 	for _, r := range s.table {
 		handler := s.guard(r)
 		chain := []echo.MiddlewareFunc{limit(r.bodyLimit())}
-		if r.method == any {
+		if r.method == every {
 			e.Any(r.path, handler, chain...)
 			continue
 		}
