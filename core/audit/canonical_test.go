@@ -15,6 +15,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db/dbtest"
 )
 
@@ -183,6 +184,19 @@ func FuzzRoundTrip(f *testing.F) {
 			sum, err := r.Digest()
 			if err != nil || !bytes.Equal(sum, r.Hash) {
 				t.Errorf("%q, %q: another hash after reading back from %s: %v\n%s", text, raw, r.Chain, err, r.Detail)
+			}
+		}
+		for name, q := range map[string]audit.Filter{
+			"object": {Object: p.Records[0].Object}, "rule": {Rule: p.Records[0].Rule}, "plugin": {Plugin: p.Records[0].Plugin},
+			"receiver": {Plugin: p.Records[0].Receivers[0]}, "actor": {Actor: p.Records[0].ActorID},
+		} {
+			q.Limit = 2
+			found, err := s.Search(reader(t, "default"), q)
+			if fault.Is(err, fault.Invalid) {
+				continue // longer than a filter may be
+			}
+			if err != nil || len(found.Records) != 2 || found.Records[0].ID != id || found.Records[1].ID != id {
+				t.Errorf("by its own %s %q the record is not found: %d others, %v", name, text, len(found.Records), err)
 			}
 		}
 	})

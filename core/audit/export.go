@@ -102,7 +102,7 @@ func (s *Store) Export(ctx context.Context, f Filter, format Format, sign Signer
 		return err
 	}
 	sql := fmt.Sprintf("SELECT %s FROM audit_log WHERE %s ORDER BY at, chain, seq", columns, q.condition())
-	if q.terms(&f) {
+	if q.indexed(&f) {
 		sql = fmt.Sprintf("WITH found AS MATERIALIZED (SELECT %s FROM audit_log WHERE %s) SELECT %s FROM found ORDER BY at, chain, seq",
 			columns, q.condition(), columns)
 	}

@@ -1,15 +1,11 @@
 package audit
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/trait"
@@ -85,7 +81,7 @@ func (f *Filter) Check() error {
 		wrong("class", "It is public, internal, confidential, pii or phi.")
 	}
 	if f.Text != "" {
-		switch n := len(words(f.Text)); {
+		switch n := len(textWords(f.Text)); {
 		case n == 0 || n > maxWords:
 			wrong("q", fmt.Sprintf("Give one to %d words.", maxWords))
 		case f.Since.IsZero():
@@ -111,77 +107,4 @@ func (f *Filter) limit() int {
 		return defaultLimit
 	}
 	return min(f.Limit, maxLimit)
-}
-
-// wordBreaks are the characters at which the index of words cuts.
-const wordBreaks = "/.-_@: \"{}[](),;\\"
-
-// words cuts text as the index does.
-func words(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune(wordBreaks, r) })
-}
-
-// terms returns the operands of the text search query for f. A word of three
-// letters or more may be the beginning of one in the record.
-func (f *Filter) terms() []string {
-	var terms []string
-	for _, word := range words(f.Text) {
-		term := quoteTerm(word)
-		if utf8.RuneCountInString(word) >= 3 {
-			term += ":*"
-		}
-		terms = append(terms, term)
-	}
-	if f.Class != "" {
-		terms = append(terms, quoteTerm(f.Class))
-	}
-	if object, open := strings.CutSuffix(f.Object, "*"); open && object != "" {
-		terms = append(terms, quoteTerm("object="+object)+":*")
-	} else if f.Object != "" && !open {
-		terms = append(terms, quoteTerm("object="+f.Object))
-	}
-	if f.Rule != "" {
-		terms = append(terms, quoteTerm("rule="+f.Rule))
-	}
-	if f.Address != "" {
-		terms = append(terms, quoteTerm("from="+f.Address))
-	}
-	return terms
-}
-
-// quoteTerm quotes an operand of a tsquery.
-func quoteTerm(term string) string {
-	return "'" + strings.NewReplacer("'", "''", "\\", "\\\\").Replace(term) + "'"
-}
-
-// cursor is a place in the list newest first: after this record.
-type cursor struct {
-	at time.Time
-	id uuid.UUID
-}
-
-const cursorVersion = 1
-
-// String returns the cursor as clients carry it.
-func (c cursor) String() string {
-	b := []byte{cursorVersion}
-	b = binary.BigEndian.AppendUint64(b, uint64(c.at.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(append(b, c.id[:]...))
-}
-
-// parseCursor reads what String wrote and nothing else. A cursor holds no
-// secret and opens nothing: every page is filtered like the first.
-func parseCursor(s string) (*cursor, error) {
-	if s == "" {
-		return nil, nil
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != 25 || b[0] != cursorVersion {
-		return nil, fmt.Errorf("not a cursor")
-	}
-	c := &cursor{at: time.UnixMicro(int64(binary.BigEndian.Uint64(b[1:]))).UTC(), id: uuid.UUID(b[9:])}
-	if y := c.at.Year(); y < 2000 || y > 9999 || c.String() != s {
-		return nil, fmt.Errorf("not a cursor")
-	}
-	return c, nil
 }

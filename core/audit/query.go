@@ -64,7 +64,7 @@ func (q *query) filter(f *Filter, actors []string) {
 	if f.Address != "" {
 		q.and("address = ?", f.Address)
 	}
-	if len(f.terms()) > 0 {
+	if f.Object != "" || f.Class != "" || f.Rule != "" || f.Address != "" || f.Text != "" {
 		q.and("(outcome <> 'ok' OR call IS NULL OR chain = 'change')") // what the index of words holds
 	}
 }
@@ -111,19 +111,25 @@ func (q *query) plugin(id string) []string {
 
 // indexedWords is the expression of the index audit_log_words, letter by letter.
 const indexedWords = `array_to_tsvector(array_remove(string_to_array(
-    replace(replace(replace(replace(replace(replace(lower(action || '/' || object || '/' || plugin_id || '/' || actor_name || '/' || on_behalf_name ||
+    replace(replace(replace(replace(replace(replace(lower((action || '/' || object || '/' || plugin_id || '/' || actor_name || '/' || on_behalf_name ||
     CASE WHEN outcome = 'deny' OR chain = 'change' THEN '/' || rule || '/' || translate(left(COALESCE(detail -> 'reasons', detail)::text,
-    CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END),
-    '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['object=' || object, 'rule=' || rule, 'from=' || address] || classes, ''))`
+    CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END) COLLATE "default"),
+    '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['rule=' || rule, 'from=' || address] || classes, ''))`
 
-// terms adds the condition that leads to the index of words, when f has any
-// that it serves, and reports whether.
-func (q *query) terms(f *Filter) bool {
-	terms := f.terms()
-	if len(terms) == 0 {
+// indexed adds the condition that leads to the index of words, when f has
+// anything that it serves, and reports whether.
+func (q *query) indexed(f *Filter) bool {
+	var parts []string
+	if words := f.words(); len(words) > 0 {
+		parts = append(parts, q.bind("lower(?)::tsquery", strings.Join(words, " & "))) // lower() as in the index
+	}
+	if terms := f.terms(); len(terms) > 0 {
+		parts = append(parts, q.bind("?::tsquery", strings.Join(terms, " & ")))
+	}
+	if len(parts) == 0 {
 		return false
 	}
-	q.and(indexedWords+" @@ ?::tsquery", strings.Join(terms, " & "))
+	q.where = append(q.where, indexedWords+" @@ ("+strings.Join(parts, " && ")+")")
 	return true
 }
 

@@ -52,7 +52,7 @@ func (s *Store) Search(ctx context.Context, f Filter) (Page, error) {
 
 // newest returns the newest limit rows of q.
 func (s *Store) newest(ctx context.Context, q *query, f *Filter, limit int) ([]Record, error) {
-	if !q.terms(f) {
+	if !q.indexed(f) {
 		return s.collect(ctx, q.page(limit), q.args...)
 	}
 	records, err := s.collect(ctx, q.found(maxFound), q.args...)

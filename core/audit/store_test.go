@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -67,7 +68,7 @@ func TestEachFilter(t *testing.T) {
 		}
 		decide(t, ctx, w, r.e)
 	}
-	change(t, actor.With(t.Context(), ada), d.Pool, audit.Entry{Object: "F", Action: "settings.set", Outcome: audit.OK, Detail: map[string]string{"reason": "Räumt auf"}})
+	change(t, actor.With(t.Context(), ada), d.Pool, audit.Entry{Object: "F", Action: "settings.set", Outcome: audit.OK, Detail: map[string]string{"reason": "RÄUMT auf"}})
 
 	long := time.Now().Add(-time.Hour)
 	for name, c := range map[string]struct {
@@ -90,6 +91,10 @@ func TestEachFilter(t *testing.T) {
 		"object":                            {audit.Filter{Object: "publisher/B"}, "publisher/B"},
 		"object of what needed no decision": {audit.Filter{Object: "read"}, "read"},
 		"object in another case":            {audit.Filter{Object: "Publisher/b"}, ""},
+		"object by half a word":             {audit.Filter{Object: "example.co*"}, "example.com/C"},
+		"object cut short":                  {audit.Filter{Object: "example.co"}, ""},
+		"object without words":              {audit.Filter{Object: "/"}, ""},
+		"object odd":                        {audit.Filter{Object: "E*_.x"}, "E*_.x"},
 		"object by prefix":                  {audit.Filter{Object: "example.com/*"}, "example.com/C"},
 		"outcome":                           {audit.Filter{Outcome: audit.Deny}, "example.com/C"},
 		"outcome ok":                        {audit.Filter{Outcome: audit.OK}, "F read publisher/B"},
@@ -102,7 +107,7 @@ func TestEachFilter(t *testing.T) {
 		"words of an object":                {audit.Filter{Text: "publisher", Since: long}, "publisher/B A"},
 		"beginning of a word":               {audit.Filter{Text: "publ", Since: long}, "publisher/B A"},
 		"words of a reason":                 {audit.Filter{Text: "not in Manifest's", Since: long}, "example.com/C"},
-		"words beyond ASCII":                {audit.Filter{Text: "RÄUMT", Since: long}, "F"},
+		"words beyond ASCII":                {audit.Filter{Text: "rÄum", Since: long}, "F"},
 		"words, all of them":                {audit.Filter{Text: "greeter zebra", Since: long}, ""},
 		"words that look like query syntax": {audit.Filter{Text: "' | !a & c:*", Since: long}, ""},
 		"since":                             {audit.Filter{Since: time.Now().Add(time.Hour)}, ""},
@@ -342,4 +347,33 @@ func ExampleFilter_String() {
 	f := audit.Filter{Plugin: "hello-greeter", Outcome: audit.Deny, Text: "two words"}
 	fmt.Println(f.String())
 	// Output: outcome=deny&plugin=hello-greeter&q=two+words
+}
+
+// The search for words runs along its index: the two must spell their
+// expression alike, which only the planner can tell.
+func TestWordsAreLookedUpInTheirIndex(t *testing.T) {
+	d := dbtest.New(t)
+	w := start(t, d.Pool, audit.WriterConfig{})
+	for i := range 5000 {
+		w.Later(as(t, "a"), audit.Entry{Action: "a.b", Object: number("o", i), Outcome: audit.Allow})
+	}
+	w.stop()
+	exec(t, d, "ANALYZE audit_log")
+	pool, err := pgxpool.NewWithConfig(t.Context(), d.Pool.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]audit.Filter{
+		"words": {Text: "o0815", Since: time.Now().Add(-time.Hour)}, "object": {Object: "o0815"}, "beginning of an object": {Object: "o081*"},
+		"rule": {Rule: "none"}, "address": {Address: "none"}, "class": {Class: "phi"},
+	} {
+		if _, err := audit.NewStore(pool).Search(reader(t, "default"), f); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	pool.Close() // a session reports its statistics when it ends
+	eventually(t, "all six searches have used the index", func() bool {
+		return count(t, d, `SELECT COALESCE(sum(idx_scan), 0)::int FROM pg_stat_user_indexes s JOIN pg_indexes i ON i.indexname = s.indexrelname
+			WHERE i.indexdef LIKE '%array_to_tsvector%' AND i.tablename = $1`, "audit_log_"+time.Now().UTC().Format("200601")) >= 6
+	})
 }

@@ -54,15 +54,15 @@ CREATE INDEX audit_log_trace ON audit_log USING hash (trace) WHERE trace <> '';
 CREATE INDEX audit_log_trouble ON audit_log (tenant_id, at) WHERE outcome IN ('deny', 'failed', 'unknown');
 
 -- The text search: what happened, to whom and by whom, cut into words where
--- names are joined, and the reasons of what was refused or changed. Object, rule,
--- address and classes are terms of their own too. The "ok" that ends an allowed action is left
+-- names are joined, and the reasons of what was refused or changed. Rule, address
+-- and classes are terms of their own too. The "ok" that ends an allowed action is left
 -- out: its decision has it all. replace() costs a fiftieth of translate() or a
 -- regular expression; package audit repeats this expression letter by letter.
 CREATE INDEX audit_log_words ON audit_log USING gin ((array_to_tsvector(array_remove(string_to_array(
-    replace(replace(replace(replace(replace(replace(lower(action || '/' || object || '/' || plugin_id || '/' || actor_name || '/' || on_behalf_name ||
+    replace(replace(replace(replace(replace(replace(lower((action || '/' || object || '/' || plugin_id || '/' || actor_name || '/' || on_behalf_name ||
     CASE WHEN outcome = 'deny' OR chain = 'change' THEN '/' || rule || '/' || translate(left(COALESCE(detail -> 'reasons', detail)::text,
-    CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END),
-    '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['object=' || object, 'rule=' || rule, 'from=' || address] || classes, ''))))
+    CASE WHEN octet_length(detail::text) = char_length(detail::text) THEN 2000 ELSE 500 END), '"{}[](),;\', '//////////') ELSE '' END) COLLATE "default"),
+    '.', '/'), '-', '/'), '_', '/'), '@', '/'), ':', '/'), ' ', '/'), '/') || ARRAY['rule=' || rule, 'from=' || address] || classes, ''))))
     WITH (gin_pending_list_limit = 1024) WHERE outcome <> 'ok' OR call IS NULL OR chain = 'change';
 
 -- The head of each chain. That of 'change' is locked and moved by the
