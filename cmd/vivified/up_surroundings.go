@@ -36,7 +36,7 @@ type surroundings struct {
 	remarks []string          // for the person at the terminal
 }
 
-// surround chooses free ports, and what a development core is set to where
+// surround chooses ports, and what a development core is set to where
 // neither environment nor configuration file say otherwise.
 func surround(entries []entry, env map[string]string) (*surroundings, error) {
 	file, err := settings.ReadFile(env)
@@ -47,7 +47,7 @@ func surround(entries []entry, env map[string]string) (*surroundings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &surroundings{env: env, core: map[string]string{}, ports: map[string]int{}, cert: conf.String(settings.TLSCertFile)}
+	s := &surroundings{env: env, core: map[string]string{}, cert: conf.String(settings.TLSCertFile)}
 	if s.dataDir, err = dataDir(conf); err != nil {
 		return nil, err
 	}
@@ -55,9 +55,13 @@ func surround(entries []entry, env map[string]string) (*surroundings, error) {
 	if err := s.chooseListen(conf); err != nil {
 		return nil, err
 	}
-	if err := s.choosePorts(entries); err != nil {
+	if s.ports, err = choosePorts(entries, filepath.Join(s.dataDir, keptPorts)); err != nil {
 		return nil, err
 	}
+	if _, site := s.ports[siteEntry]; site {
+		s.dns = s.ports[coreEntry]
+	}
+	delete(s.ports, coreEntry)
 	set, err := s.development(entries)
 	if err != nil {
 		return nil, err
@@ -97,24 +101,6 @@ func (s *surroundings) chooseListen(conf *settings.Settings) error {
 		s.public = "http://" + s.listen
 		if s.cert != "" {
 			s.public = "https://" + s.listen
-		}
-	}
-	return nil
-}
-
-// choosePorts finds a free port for every process but the core, and one for the
-// site's resolver.
-func (s *surroundings) choosePorts(entries []entry) error {
-	ports, err := freePorts(len(entries))
-	if err != nil {
-		return err
-	}
-	for i, e := range entries {
-		if e.name != coreEntry {
-			s.ports[e.name] = ports[i]
-		}
-		if e.name == siteEntry {
-			s.dns = ports[slices.IndexFunc(entries, func(e entry) bool { return e.name == coreEntry })]
 		}
 	}
 	return nil
@@ -214,35 +200,4 @@ func (s *surroundings) invitation() []string {
 		lines = append(lines, "First visit  the link cannot be read: "+err.Error())
 	}
 	return append(lines, "Ctrl-C stops everything")
-}
-
-// isFree reports whether an address can be listened on.
-func isFree(address string) bool {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return false
-	}
-	return l.Close() == nil
-}
-
-// freePorts returns ports of the loopback address that are free for TCP and UDP now.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for tries := 0; len(ports) < n; tries++ {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer tcp.Close() // all are held until the last is found, so that they differ
-		udp, err := net.ListenPacket("udp", tcp.Addr().String())
-		if err != nil {
-			if tries > 10*n {
-				return nil, fmt.Errorf("find a free port: %w", err)
-			}
-			continue
-		}
-		defer udp.Close()
-		ports = append(ports, tcp.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
