@@ -23,6 +23,11 @@ const (
 	leaseSeconds = 15
 	probesAtOnce = 16
 	maxBody      = 64 << 10 // of a health answer
+
+	// firstCheck is when plugins are checked that were there before the watch
+	// began: they may be starting just as the core is, and a check that comes too
+	// soon would count as a failure.
+	firstCheck = 3 * time.Second
 )
 
 // Run watches the health of plugins, and enables what waits for a dependency,
@@ -88,17 +93,24 @@ type watch struct {
 	slots   chan struct{}
 	running sync.WaitGroup
 	leads   bool
+	began   bool // the first round is over
 }
 
 // round starts every check that is due.
 func (w *watch) round(ctx context.Context) {
 	now := time.Now()
+	defer func() { w.began = true }()
 	for _, p := range w.m.Registry.Snapshot().Plugins() {
 		if p.State != policy.Active && p.State != policy.Unhealthy {
 			delete(w.due, p.ID)
 			continue
 		}
-		if at, ok := w.due[p.ID]; ok && now.Before(at) {
+		at, known := w.due[p.ID]
+		if !known && !w.began {
+			at = now.Add(min(firstCheck, w.m.interval(p)))
+			w.due[p.ID] = at
+		}
+		if now.Before(at) {
 			continue
 		}
 		select {
