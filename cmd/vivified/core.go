@@ -109,8 +109,9 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	store := audit.NewStore(pool)
 	heads := filepath.Join(c.dataDir, "audit-heads.jsonl")
-	signer := &lateSigner{}
-	c.run("signed heads", audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Every: conf.Duration(settings.AuditHeadsInterval), Log: log}).Run)
+	signer := &lateSigner{ready: make(chan struct{})}
+	headWriter := audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Every: conf.Duration(settings.AuditHeadsInterval), Log: log})
+	c.run("signed heads", signer.before(headWriter.Run))
 	writer := audit.NewWriter(pool, audit.WriterConfig{Replica: replica, Batch: conf.Int(settings.AuditGroupSize), Log: log})
 	c.run("audit", writer.Run)
 
@@ -396,28 +397,33 @@ func ready(ctx context.Context, pool *pgxpool.Pool, bus *canonical.Bus, writer *
 	return []handlers.Check{check("database", pool.Ping(ctx)), check("bus", bus.Ready()), check("audit", recording)}
 }
 
-// lateSigner signs heads once there are keys to sign with.
+// lateSigner signs heads. What writes them starts before there are keys to sign
+// with, because it has to end after everything that is recorded.
 type lateSigner struct {
-	mu   sync.Mutex
-	sign audit.Signer
+	ready chan struct{} // closed when sign is set
+	sign  audit.Signer
 }
 
+// set is called once.
 func (s *lateSigner) set(sign audit.Signer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.sign = sign
+	close(s.ready)
 }
 
-// Sign implements audit.Signer.
-func (s *lateSigner) Sign(message []byte) (string, []byte, error) {
-	s.mu.Lock()
-	sign := s.sign
-	s.mu.Unlock()
-	if sign == nil {
-		return "", nil, errors.New("the keys are not read yet")
+// before runs what needs signatures once there are keys.
+func (s *lateSigner) before(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-s.ready:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	return sign.Sign(message)
 }
+
+// Sign implements audit.Signer. It is called only once ready is closed.
+func (s *lateSigner) Sign(message []byte) (string, []byte, error) { return s.sign.Sign(message) }
 
 // proof verifies the audit of this installation against its signed heads.
 type proof struct {
