@@ -17,3 +17,9 @@ var ManifestSchema string
 //
 //go:embed codes.json
 var Codes string
+
+// OpenAPI describes the HTTP interface of the core (OpenAPI 3.1, YAML): every
+// route but the console's pages.
+//
+//go:embed openapi.yaml
+var OpenAPI string
