@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Overview is the first page: the worst thing first.
+// Overview is the first page: the worst thing first. A list that is nil is not for
+// the reader to see; one that is empty has nothing in it yet.
 type Overview struct {
 	Plugins, Healthy int
 	Attention        []Attention
@@ -16,6 +17,7 @@ type Overview struct {
 	Calls            []Traffic
 	Egress           []Traffic
 	Proof            *Proof // nil when the reader may not see the audit
+	EventsAt         string // where all events are; empty: the reader may not open that
 }
 
 // Attention is something that waits for a person.

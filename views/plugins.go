@@ -1,6 +1,9 @@
 package views
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Plugins is the list of installed plugins.
 type Plugins struct {
@@ -29,6 +32,11 @@ type PluginHead struct {
 
 func (h PluginHead) shown() Status { return PluginLine{State: h.State, Health: h.Health}.shown() }
 
+// activity reports whether the reader may open the plugin's activity.
+func (h PluginHead) activity() bool {
+	return slices.ContainsFunc(h.Tabs, func(t Tab) bool { return t.Href == PluginPath(h.ID, "activity") })
+}
+
 // PluginTabs returns the tabs of a plugin's page. Activity is the count of its
 // audit rows, if known; current is one of "", "permissions" and "activity".
 func PluginTabs(id, current string, activity int) []Tab {
@@ -43,8 +51,8 @@ func PluginTabs(id, current string, activity int) []Tab {
 type PluginOverview struct {
 	Head       PluginHead
 	Health     HealthHistory
-	Metrics    []KV // numbers the plugin reports of itself
-	Edges      []LaneEdge
+	Metrics    []KV       // numbers the plugin reports of itself
+	Edges      []LaneEdge // nil when the reader may not see traffic
 	Facts      []KV
 	Classes    []Class
 	Dependents []Dependent
@@ -166,6 +174,7 @@ type GrantLine struct {
 	What     string // "any declared operation", or a name
 	By       string
 	At       time.Time
+	Actions  []Action
 }
 
 // DependencyLine is what it cannot work without.

@@ -149,7 +149,7 @@ func traffic(l views.Lane) []views.Traffic {
 
 func overview() views.Overview {
 	return views.Overview{
-		Plugins: 14, Healthy: 11,
+		EventsAt: views.PathEvents, Plugins: 14, Healthy: 11,
 		Attention: []views.Attention{
 			{Tone: views.Info, Title: "A plugin waits to be enabled", Text: "New Comer 2.0.0-rc.1 registered and asks for 3 traits.", Since: ago(2 * time.Minute), Actions: []views.Action{{Label: "Review", Get: true, Href: views.PluginPath("new-comer")}}},
 			{Tone: views.Warn, Title: "42 denials in 15 minutes by operator.grant", Text: "Hello Lurker calls Hello Publisher without a grant. Usual rate: 1 an hour.", Since: ago(6 * time.Minute), Actions: []views.Action{{Label: "Why denied", Get: true, Href: views.DecisionPath(decisionID)}}},

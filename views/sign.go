@@ -19,15 +19,24 @@ type Setup struct {
 	Done   bool // an administrator exists already: nothing to set up
 }
 
+// verb is what the form of an invitation does.
+func (p Invite) verb() string {
+	if p.Reset {
+		return "Set the password"
+	}
+	return "Create the account"
+}
+
 // Invite is the page behind a one-time invitation link.
 type Invite struct {
 	Token  string
 	Org    string
-	From   string // who invited
+	From   string // who invited; empty: not known
 	Email  string
 	Roles  []string
 	Fields []Field // name and password
 	Rules  []string
 	Errors ErrorList
+	Reset  bool   // the account exists: the link sets a new password
 	Gone   string // why the link no longer works, when it does not
 }

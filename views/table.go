@@ -27,6 +27,7 @@ type Column struct {
 // Pager leads through a list by keyset: no page numbers, no totals.
 type Pager struct {
 	Newer, Older string // addresses; empty at an end
+	ByName       bool   // the list is ordered by name, not by time
 	Note         string // "50 a page"
 }
 

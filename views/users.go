@@ -55,7 +55,7 @@ type UserDetail struct {
 	Facts    []KV
 	Sessions []SessionRow
 	Keys     []KeyRow
-	Moments  []Moment
+	Moments  []Moment // nil when the reader may not see the audit
 }
 
 // TraitFrom is an effective trait and where it comes from.
