@@ -204,6 +204,7 @@ func (s *session) exchange(ctx context.Context, refresh string) error {
 // until ctx ends.
 func (s *session) keep(ctx context.Context) {
 	wait := backoff{base: time.Second, most: 30 * time.Second}
+	said := ""
 	for {
 		token, _, renewAt := s.now()
 		pause := time.NewTimer(time.Until(renewAt))
@@ -219,10 +220,12 @@ func (s *session) keep(ctx context.Context) {
 			err := s.renew(ctx, token)
 			if err == nil {
 				wait.reset()
+				said = ""
 				break
 			}
-			if !errors.Is(err, errNotYet) && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "token not renewed", "reason", err)
+			if !errors.Is(err, errNotYet) && err.Error() != said && ctx.Err() == nil { // once per reason
+				said = err.Error()
+				s.log.WarnContext(ctx, "token not renewed", "reason", said)
 			}
 			if sleep(ctx, wait.next()) != nil {
 				return

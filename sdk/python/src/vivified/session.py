@@ -122,7 +122,7 @@ class Session:
 
     async def keep(self) -> None:
         """Renew the token before it ends, and when a request found it refused."""
-        wait = Backoff(1.0, 30.0)
+        wait, said = Backoff(1.0, 30.0), ""
         while True:
             token = self._token
             try:
@@ -134,11 +134,14 @@ class Session:
                 try:
                     await self._replace(token)
                     wait.reset()
+                    said = ""
                     break
                 except _NotYet:
                     pass
                 except VivifiedError as cause:
-                    self._log.warning("token not renewed: %s", cause)
+                    if str(cause) != said:  # once per reason
+                        said = str(cause)
+                        self._log.warning("token not renewed: %s", said)
                 await asyncio.sleep(wait.next())
 
     async def _replace(self, stale: str) -> None:
