@@ -1,4 +1,5 @@
 // The HTTP API as any program would use it.
+import { request } from "node:http";
 
 /** An answer of the core. */
 export class Answer {
@@ -65,6 +66,19 @@ export class Api {
 
   delete(path, headers) {
     return this.ask("DELETE", path, undefined, headers);
+  }
+
+  /** word asks for a path word for word; fetch would put it right first. */
+  word(path, method = "GET") {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(this.url);
+      const asked = request({ hostname, port, method, path, headers: { Accept: "application/json", ...this.credential } }, async (response) => {
+        let text = "";
+        for await (const chunk of response) text += chunk;
+        resolve(new Answer({ status: response.statusCode, headers: new Headers(response.headers) }, text));
+      });
+      asked.on("error", reject).end();
+    });
   }
 
   /**
