@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"strconv"
@@ -35,6 +36,7 @@ func wire(t *testing.T, d *dbtest.DB) (*cable, *pgxpool.Pool) {
 	}
 	c := &cable{listener: listener}
 	network, address := pgNetwork(config)
+	over, cut := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -53,6 +55,7 @@ func wire(t *testing.T, d *dbtest.DB) (*cable, *pgxpool.Pool) {
 				return
 			}
 			wire := c.wires.Add(1) - 1
+			context.AfterFunc(over, func() { server.Close() })
 			wg.Go(func() {
 				buf := make([]byte, 32<<10)
 				for {
@@ -90,7 +93,7 @@ func wire(t *testing.T, d *dbtest.DB) (*cable, *pgxpool.Pool) {
 			})
 		}
 	})
-	t.Cleanup(func() { listener.Close(); wg.Wait() })
+	t.Cleanup(func() { listener.Close(); cut(); wg.Wait() })
 	config.ConnConfig.Host, config.ConnConfig.Port = "127.0.0.1", uint16(listener.Addr().(*net.TCPAddr).Port)
 	config.ConnConfig.Fallbacks = nil
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // The waits between two attempts to reach the database, doubled each time.
@@ -33,11 +32,17 @@ func (w *Writer) Run(ctx context.Context) error {
 	k := &keeper{w: w}
 	defer k.close()
 	defer w.turn(closed, errClosed)
+	var closing sync.WaitGroup
 	pause, lost := firstPause, time.Time{}
 	for ctx.Err() == nil {
 		err := k.ready(ctx)
 		if err == nil {
 			w.turn(open, nil)
+			if !k.started {
+				k.started = true
+				head := k.head.seq
+				closing.Go(func() { w.closeOrphans(ctx, head) })
+			}
 			before := w.metrics.commits.Load()
 			if err = k.work(ctx); err == nil {
 				break // ctx ended
@@ -59,6 +64,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		pause = min(2*pause, lastPause)
 	}
 	w.stop()
+	closing.Wait()
 	k.drain(context.WithoutCancel(ctx))
 	return nil
 }
@@ -154,16 +160,6 @@ func (k *keeper) refused(batch []*pending, err error) {
 		k.settle(p, err)
 	}
 	k.w.giveBack(outcomes)
-}
-
-// closingOf returns the outcome of a decision that nobody else will record.
-func closingOf(decision *Record, outcome Outcome, rule, why string) *pending {
-	r := *decision
-	r.ID = uuid.Must(uuid.NewV7())
-	r.Outcome, r.Rule = outcome, rule
-	r.Before, r.After = nil, nil
-	r.Detail = detail(map[string]string{"decision": decision.ID.String(), "reason": why})
-	return newPending(r)
 }
 
 // commit copies batch in one statement, which is one transaction. An error

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +25,7 @@ type keeper struct {
 	head    head
 	doubt   []*pending // a batch whose commit was not answered
 	failed  bool       // the connection is good, the last commit was not
-	started bool       // what a crash left open has been closed
+	started bool       // what an earlier run left open is being closed
 	buf     []byte
 }
 
@@ -108,12 +107,6 @@ func (k *keeper) connect(ctx context.Context) error {
 	if err := k.resolve(ctx); err != nil {
 		return fmt.Errorf("settle the batch in doubt: %w", err)
 	}
-	if !k.started {
-		if err := k.closeOrphans(); err != nil {
-			return fmt.Errorf("close what was left open: %w", err)
-		}
-		k.started = true
-	}
 	return nil
 }
 
@@ -149,43 +142,6 @@ func (k *keeper) holds(ctx context.Context, r *Record) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// closeOrphans queues the outcome "unknown" for every allowed action of an
-// earlier run that has none.
-func (k *keeper) closeOrphans() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	tx, err := k.conn.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '30s'"); err != nil {
-		return err
-	}
-	rows, err := tx.Query(ctx, "SELECT "+strings.Replace(columns, "detail, before, after", "'{}'::jsonb, NULL::jsonb, NULL::jsonb", 1)+` FROM audit_log d
-		WHERE chain = $1 AND seq > $2 AND outcome = 'allow' AND call IS NOT NULL AND NOT EXISTS (
-			SELECT FROM audit_log o
-			WHERE o.chain = $1 AND o.seq > $2 AND o.call = d.call AND o.outcome IN ('ok', 'failed', 'unknown'))
-		ORDER BY seq LIMIT 100000`, k.w.chain, k.head.seq-k.w.cfg.LookBack)
-	if err != nil {
-		return err
-	}
-	orphans, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return err
-	}
-	closing := make([]*pending, 0, len(orphans))
-	for i := range orphans {
-		closing = append(closing, closingOf(&orphans[i], Unknown, "core.restart",
-			"The core stopped before the outcome of this action was recorded."))
-	}
-	if len(closing) > 0 {
-		k.w.log.Warn("audit: closing actions that an earlier run left open", "records", len(closing))
-	}
-	k.w.giveBack(closing)
-	return nil
 }
 
 // probe asks whether rows could be added, and waits for nobody.

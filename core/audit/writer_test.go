@@ -358,7 +358,10 @@ func TestACrashIsClosedAsUnknown(t *testing.T) {
 	w.stop() // to the audit a crash looks like this: an outcome is missing
 
 	w = start(t, d.Pool, audit.WriterConfig{})
-	decide(t, ctx, w, call())
+	decide(t, ctx, w, call()) // does not wait for that
+	eventually(t, "what was left open is closed", func() bool {
+		return count(t, d, "SELECT count(*) FROM audit_log WHERE outcome = 'unknown'") > 0
+	})
 	w.stop()
 	r, err := audit.NewStore(d.Pool).ByID(ctx, lost.ID)
 	if err != nil || len(r) != 2 {
