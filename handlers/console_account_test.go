@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -179,4 +180,27 @@ func TestEndingAnothersSession(t *testing.T) {
 	}
 	mara.follow(mara.post(path, nil)).shows(t, 200, "The session has ended.", "No session is open.")
 	hannah.follow(hannah.get("/console")).shows(t, 200, "Sign in")
+}
+
+func TestDevices(t *testing.T) {
+	c := newCore(t)
+	hannah := c.person("hannah@example.com", "Hannah Weiss", "viewer")
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0":           "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36":                         "Chrome on Android",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15":                   "Safari on macOS",
+		"curl/8.5.0":                "curl",
+		"<script>alert(1)</script>": "<script>alert(1)<",
+		"":                          "An unnamed browser",
+	} {
+		other := c.stranger()
+		other.header.Set("User-Agent", agent)
+		other.signIn("hannah@example.com")
+		p := hannah.get("/console/account")
+		p.lacks(t, "<script>alert")
+		if !strings.Contains(p.Body, html.EscapeString(want)) {
+			t.Errorf("%q is not shown as %q", agent, want)
+		}
+	}
 }

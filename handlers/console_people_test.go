@@ -177,6 +177,7 @@ func TestNobodyReachesAboveThemselves(t *testing.T) {
 
 	hannah.get("/console/account").shows(t, 200, "covers for Mara")
 	p := hannah.get(admin)
+	p.lacks(t, "In audit", "Activity") // she is no auditor
 	p.shows(t, 200, "Mara Lindqvist has traits above your own.", "Mara Lindqvist and Tomás Ferreira may grant it.")
 	for _, action := range p.actions() {
 		if strings.HasPrefix(action, admin) {

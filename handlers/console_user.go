@@ -180,23 +180,15 @@ func (v *visit) keysOf(ctx context.Context, id uuid.UUID, revoke func(identity.A
 	return rows, nil
 }
 
-// userMoments is what a person did last: from the audit for those who may read
-// it, else what the account itself tells.
+// userMoments is what a person did in the last week, as the page links to it: nil
+// for those who may not read the audit.
 func (v *visit) userMoments(ctx context.Context, u identity.User) ([]views.Moment, error) {
-	if v.has(trait.AuditViewer) {
-		page, err := v.Audit.Search(ctx, audit.Filter{Actor: u.ID.String(), Since: v.reader.Now.Add(-7 * 24 * time.Hour), Limit: 50})
-		if err != nil {
-			return nil, err
-		}
-		return v.timeline(page.Records, 8), nil
+	if !v.has(trait.AuditViewer) {
+		return nil, nil
 	}
-	known := []views.Moment{{At: u.CreatedAt, Tone: views.Neutral, Icon: "mail", Text: "Added"}}
-	if u.PasswordSet != nil {
-		known = append(known, views.Moment{At: *u.PasswordSet, Tone: views.Neutral, Icon: "lock", Text: "Set a password"})
+	page, err := v.Audit.Search(ctx, audit.Filter{Actor: u.ID.String(), Since: v.reader.Now.Add(-7 * 24 * time.Hour), Limit: 50})
+	if err != nil {
+		return nil, err
 	}
-	if u.LastLogin != nil {
-		known = append(known, views.Moment{At: *u.LastLogin, Tone: views.OK, Icon: "lock-keyhole", Text: "Signed in"})
-	}
-	slices.SortStableFunc(known, func(a, b views.Moment) int { return b.At.Compare(a.At) })
-	return known, nil
+	return append([]views.Moment{}, v.timeline(page.Records, 8)...), nil
 }
