@@ -205,16 +205,16 @@ func userClasses(r *Request) verdict {
 }
 
 func covered(r *Request) verdict {
-	missing := r.Subject.Traits.MissingFor(r.Resource.Classes)
-	who := r.Subject.ID + " handles data of a class its traits do not cover."
-	if missing.Empty() && r.OnBehalf != nil {
-		missing = r.OnBehalf.Traits.MissingFor(r.Resource.Classes)
-		who = "The person acted for may not see data of this class."
+	if missing := r.Subject.Traits.MissingFor(r.Resource.Classes); !missing.Empty() {
+		return verdict{outcome: deny, sentence: r.Subject.ID + " handles data of a class its traits do not cover.", missing: missing}
 	}
-	if missing.Empty() {
+	if r.OnBehalf == nil {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: who, missing: missing}
+	if missing := r.OnBehalf.Traits.MissingFor(r.Resource.Classes); !missing.Empty() {
+		return verdict{outcome: deny, sentence: "The person acted for may not see data of this class.", missing: missing}
+	}
+	return verdict{outcome: pass}
 }
 
 func encryption(r *Request) verdict {
