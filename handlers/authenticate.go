@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -60,7 +61,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/health" || strings.HasPrefix(r.URL.Path, "/health/") {
 			return next(c)
 		}
-		who, err := s.Identity.Authenticate(r.Context(), r)
+		who, err := s.prove(r)
 		if err == nil && who.Kind == actor.Anonymous {
 			err = fault.New(fault.Unauthenticated, "auth.required", "Sign in, or send a token or key.")
 		}
@@ -79,12 +80,28 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// prove returns who sends r. A stream that keeps a page current is no use of a
+// session; everything else is, also what htmx asks for: it accepts event streams
+// wherever it asks, so that the header says nothing.
+func (s *Server) prove(r *http.Request) (actor.Actor, error) {
+	c := s.Identity.Credentials(r)
+	c.Passive = r.URL.Path == views.PathLive || r.URL.Path == views.PathTail || r.URL.Path == "/messaging/events/stream"
+	return s.Identity.Prove(r.Context(), c)
+}
+
 // toSignIn leads a person to the sign-in page, and a program to its mistake.
 func (s *Server) toSignIn(c echo.Context, err error) error {
 	r := c.Request()
+	q := url.Values{}
+	if next := safeNext(wanted(r)); next != views.PathOverview {
+		q.Set("next", next)
+	}
+	if _, err := r.Cookie(s.Identity.CookieName()); err == nil {
+		q.Set("notice", "ended")
+	}
 	to := views.PathSignIn
-	if r.Method == http.MethodGet && r.URL.Path != "/" && r.Header.Get("HX-Request") == "" {
-		to += "?next=" + escapeNext(r.URL.RequestURI())
+	if len(q) > 0 {
+		to += "?" + q.Encode()
 	}
 	switch {
 	case r.Header.Get("HX-Request") != "":
@@ -94,6 +111,20 @@ func (s *Server) toSignIn(c echo.Context, err error) error {
 		return c.Redirect(http.StatusSeeOther, to)
 	}
 	return err
+}
+
+// wanted is the page a person was on or asked for.
+func wanted(r *http.Request) string {
+	if r.Header.Get("HX-Request") != "" {
+		if shown, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil && shown.Host == r.Host {
+			return shown.RequestURI()
+		}
+		return ""
+	}
+	if r.Method != http.MethodGet {
+		return ""
+	}
+	return r.URL.RequestURI()
 }
 
 // mayScrape lets a scraper in by token, or from loopback when nobody stands in between.

@@ -5,8 +5,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/static"
+	"github.com/vivified/vivified/views"
 )
 
 // consolePage is a page of the console that a person may or may not see.
@@ -16,14 +17,135 @@ type consolePage struct {
 }
 
 // consolePages are the pages there are.
-var consolePages = []consolePage{}
-
-// console is the part of the table that answers people.
-func (s *Server) console() []route { return nil }
-
-// failPage answers an error as a page or a fragment.
-func (s *Server) failPage(c echo.Context, status int, f *fault.Fault) {
-	_ = c.String(status, f.Sentence)
+var consolePages = []consolePage{
+	{"Overview", views.PathOverview, nil},
+	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
+	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
+	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
+	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
+	{"Account", views.PathAccount, nil},
 }
 
-var _ = http.StatusOK
+// form is how many bytes a form of the console may have.
+const form = 64 << 10
+
+// console is the part of the table that answers people.
+func (s *Server) console() []route {
+	table := []route{
+		{method: get, path: "/static/*", who: anyone, handler: asset},
+		{method: http.MethodHead, path: "/static/*", who: anyone, handler: asset},
+		{method: get, path: "/favicon.ico", who: anyone, handler: favicon},
+		{method: get, path: "/", who: users, handler: home},
+		{method: get, path: views.PathSignIn, who: anyone, handler: s.signInPage},
+		{method: post, path: views.PathSignIn, who: anyone, handler: s.signIn, body: form},
+		{method: post, path: views.PathSignOut, who: users, handler: s.signOut, body: form},
+		{method: get, path: views.PathSetup, who: anyone, handler: s.setupPage},
+		{method: post, path: views.PathSetup, who: anyone, handler: s.setupEither, body: form},
+		{method: get, path: views.PathInvite, who: anyone, handler: s.invitePage},
+		{method: post, path: views.PathInvite, who: anyone, handler: s.acceptInvite, body: form},
+
+		{method: get, path: views.PathOverview, who: users, handler: s.overviewPage},
+		{method: get, path: views.PathLive, who: users, handler: s.overviewLive},
+		{method: get, path: views.PathPalette, who: users, handler: s.palette},
+		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
+	}
+	for _, part := range [][]route{s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount()} {
+		table = append(table, part...)
+	}
+	return table
+}
+
+// consolePlugins are the pages of plugins and what is done to them there.
+func (s *Server) consolePlugins() []route {
+	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
+	auditors, approvers := []trait.ID{trait.AuditViewer}, []trait.ID{trait.EgressApprover}
+	const one = views.PathPlugins + "/:id"
+	return []route{
+		{method: get, path: views.PathPlugins, who: users, needs: view, action: "plugin.list", handler: s.pluginsPage},
+		{method: get, path: one, who: users, needs: view, action: "plugin.view", handler: s.pluginPage},
+		{method: get, path: one + "/permissions", who: users, needs: view, action: "plugin.view", handler: s.permissionsPage},
+		{method: get, path: one + "/activity", who: users, needs: auditors, action: "audit.read", handler: s.activityPage},
+
+		{method: get, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.askEnable},
+		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form},
+		{method: get, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.askAccept},
+		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.acceptManifest, body: form},
+		{method: get, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.askDisable},
+		{method: post, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.disablePlugin, body: form},
+		{method: get, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.askQuarantine},
+		{method: post, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.quarantinePlugin, body: form},
+		{method: get, path: one + "/unregister", who: users, needs: manage, action: "plugin.unregister", handler: s.askUnregister},
+		{method: post, path: one + "/unregister", who: users, needs: manage, action: "plugin.unregister", handler: s.unregisterPlugin, body: form},
+
+		{method: get, path: one + "/domains/approve", who: users, needs: approvers, action: "egress.approve", handler: s.askApprove},
+		{method: post, path: one + "/domains/approve", who: users, needs: approvers, action: "egress.approve", handler: s.approveDomain, body: form},
+		{method: post, path: one + "/domains/revoke", who: users, needs: approvers, action: "egress.withdraw", handler: s.revokeDomain, body: form},
+		{method: post, path: one + "/grants/:grant/withdraw", who: users, needs: manage, action: "grant.withdraw", handler: s.withdrawPluginGrant, body: form},
+	}
+}
+
+// consoleTraffic are the pages of events and of the audit.
+func (s *Server) consoleTraffic() []route {
+	events, auditors := []trait.ID{trait.EventViewer}, []trait.ID{trait.AuditViewer}
+	return []route{
+		{method: get, path: views.PathEvents, who: users, needs: events, action: "event.view", handler: s.eventsPage},
+		{method: get, path: views.PathTail, who: users, needs: events, action: "event.view", handler: s.eventsTail},
+		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},
+		{method: get, path: views.PathAudit, who: users, needs: auditors, action: "audit.read", handler: s.auditPage},
+		{method: post, path: views.PathVerify, who: users, needs: auditors, action: "audit.verify", handler: s.verifyPage, body: form},
+		{method: get, path: views.PathExport, who: users, needs: auditors, action: "audit.export", handler: s.exportPage},
+		{method: get, path: views.PathAudit + "/:chain/:seq", who: users, needs: auditors, action: "audit.read", handler: s.recordPage},
+	}
+}
+
+// consolePeople are the pages of people.
+func (s *Server) consolePeople() []route {
+	people := []trait.ID{trait.UserManager}
+	const one = views.PathUsers + "/:id"
+	return []route{
+		{method: get, path: views.PathUsers, who: users, needs: people, action: "user.list", handler: s.usersPage},
+		{method: get, path: views.PathUserInvite, who: users, needs: people, action: "user.invite", handler: s.askInvite},
+		{method: post, path: views.PathUserInvite, who: users, needs: people, action: "user.invite", handler: s.makeInvite, body: form},
+		{method: get, path: one, who: users, needs: people, action: "user.view", handler: s.userPage},
+		{method: post, path: one + "/roles", who: users, needs: people, action: "user.change", handler: s.saveRoles, body: form},
+		{method: get, path: one + "/suspend", who: users, needs: people, action: "user.change", handler: s.askSuspend},
+		{method: post, path: one + "/suspend", who: users, needs: people, action: "user.change", handler: s.suspendUser, body: form},
+		{method: post, path: one + "/restore", who: users, needs: people, action: "user.change", handler: s.restoreUser, body: form},
+		{method: get, path: one + "/delete", who: users, needs: people, action: "user.delete", handler: s.askDelete},
+		{method: post, path: one + "/delete", who: users, needs: people, action: "user.delete", handler: s.removeUser, body: form},
+		{method: get, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.askLink},
+		{method: post, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.makeLink, body: form},
+		{method: post, path: one + "/sessions/:session/revoke", who: users, needs: people, action: "user.change", handler: s.endUserSession, body: form},
+		{method: post, path: one + "/keys/:key/revoke", who: users, needs: people, action: "user.change", handler: s.revokeUserKey, body: form},
+	}
+}
+
+// consoleAccount are a person's own pages.
+func (s *Server) consoleAccount() []route {
+	return []route{
+		{method: get, path: views.PathAccount, who: users, handler: s.accountPage},
+		{method: post, path: views.PathProfile, who: users, handler: s.saveProfile, body: form},
+		{method: post, path: views.PathPassword, who: users, handler: s.changePassword, body: form},
+		{method: post, path: views.PathPreferences, who: users, handler: s.savePreferences, body: form},
+		{method: post, path: views.PathSessions + "/revoke-others", who: users, handler: s.endOtherSessions, body: form},
+		{method: post, path: views.PathSessions + "/:session/revoke", who: users, handler: s.endSession, body: form},
+		{method: get, path: views.PathKeys + "/new", who: users, handler: s.askKey},
+		{method: post, path: views.PathKeys, who: users, handler: s.makeKey, body: form},
+		{method: get, path: views.PathKeys + "/:key/revoke", who: users, handler: s.askRevokeKey},
+		{method: post, path: views.PathKeys + "/:key/revoke", who: users, handler: s.revokeOwnKey, body: form},
+	}
+}
+
+// asset handles GET and HEAD /static/*.
+func asset(c echo.Context) error {
+	static.Handler().ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// favicon handles GET /favicon.ico, which browsers ask for unasked.
+func favicon(c echo.Context) error {
+	return c.Redirect(http.StatusMovedPermanently, static.Path("favicon.svg"))
+}
+
+// home handles GET /.
+func home(c echo.Context) error { return c.Redirect(http.StatusSeeOther, views.PathOverview) }

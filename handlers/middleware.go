@@ -18,12 +18,8 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/lanes/operator"
+	"github.com/vivified/vivified/views"
 )
-
-// policyHeader is the Content-Security-Policy of every page: everything from
-// here, nothing inline, nothing framed.
-const policyHeader = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
 
 // recoverer turns a panic into a clean 500 and a log line with its stack.
 func (s *Server) recoverer(next echo.HandlerFunc) echo.HandlerFunc {
@@ -135,7 +131,7 @@ func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		h := c.Response().Header()
-		h.Set("Content-Security-Policy", policyHeader)
+		h.Set("Content-Security-Policy", views.ContentSecurityPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")

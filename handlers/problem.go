@@ -76,14 +76,12 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	h := c.Response().Header()
-	if f.RetryAfter > 0 || f.Kind == fault.TooMany || f.Kind == fault.Unavailable {
-		h.Set("Retry-After", strconv.Itoa(max(1, int((f.RetryAfter+time.Second-1)/time.Second))))
-	}
+	setRetryAfter(c, f)
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="vivified"`)
 	}
 	h.Set("Cache-Control", "no-store")
-	if isConsole(c.Request()) {
+	if wantsPage(c.Request()) {
 		s.failPage(c, status, f)
 		return
 	}
@@ -94,5 +92,12 @@ func (s *Server) fail(err error, c echo.Context) {
 	}
 	if err := c.JSON(status, p); err != nil {
 		s.Log.WarnContext(ctx, "answer not written", slog.Any("error", err))
+	}
+}
+
+// setRetryAfter says when to try again, where that may help (RFC 9110, section 10.2.3).
+func setRetryAfter(c echo.Context, f *fault.Fault) {
+	if f.RetryAfter > 0 || f.Kind == fault.TooMany || f.Kind == fault.Unavailable {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(max(1, int((f.RetryAfter+time.Second-1)/time.Second))))
 	}
 }

@@ -84,9 +84,6 @@ func secretEqual(got, want string) bool {
 	return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
 }
 
-// escapeNext writes where a person wanted to go into a query value.
-func escapeNext(uri string) string { return url.QueryEscape(uri) }
-
 // safeNext returns where to go after signing in: a path of this console, never
 // anything a browser could read as another origin.
 func safeNext(next string) string {

@@ -157,7 +157,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 
 	c.Server = handlers.New(handlers.Config{
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, Proof: c, Gate: c.Gate,
-		Events: c.Events, Calls: calls, Egress: egress, Metrics: metrics, MetricsToken: "scrape me", Public: c.URL, Signer: c.Identity,
+		Events: c.Events, Calls: calls, Egress: egress, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
 		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger,
 	})
