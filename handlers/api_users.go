@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -278,10 +279,33 @@ func (s *Server) revokeKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Identity.RevokeAPIKey(c.Request().Context(), id); err != nil {
+	ctx := c.Request().Context()
+	own, err := s.ownsKey(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !own {
+		if err := s.Gate.Admit(ctx, "key.revoke", id.String(), trait.SetOf(trait.UserManager)); err != nil {
+			return err
+		}
+	}
+	if err := s.Identity.RevokeAPIKey(ctx, id); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "revoked"})
+}
+
+// ownsKey reports whether a key is the acting person's.
+func (s *Server) ownsKey(ctx context.Context, id uuid.UUID) (bool, error) {
+	owner, err := uuid.Parse(actor.From(ctx).ID)
+	if err != nil {
+		return false, fault.New(fault.Denied, "identity.people_only", "Only people have API keys.")
+	}
+	keys, err := s.Identity.APIKeys(ctx, owner)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(keys, func(k identity.APIKey) bool { return k.ID == id }), nil
 }
 
 // features handles GET /admin/features: what the console shows this person.

@@ -19,7 +19,6 @@ import (
 )
 
 func auditCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "audit", Short: "Verify the record of everything", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var file, heads, keys, output string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Recompute the audit's chains and name the first bad record",
@@ -44,8 +43,7 @@ func auditCommand() *cobra.Command {
 	verify.Flags().StringVarP(&file, "file", "f", "", "export to verify (JSONL)")
 	verify.Flags().StringVar(&heads, "heads", "", "with --file: signed heads to hold it against (audit-heads.jsonl)")
 	verify.Flags().StringVar(&keys, "jwks", "", "with --file: the core's public keys, as /.well-known/jwks.json answers them")
-	parent.AddCommand(verify)
-	return parent
+	return parent("audit", "Verify the record of everything", verify)
 }
 
 // verifyExport verifies an export without any database.
@@ -148,7 +146,7 @@ func showReport(w io.Writer, r audit.Report, output string) error {
 		}
 	} else {
 		for _, c := range r.Chains {
-			fmt.Fprintf(w, "%s: %d records, %d to %d\n", c.Chain, c.Rows, c.First, c.Last)
+			fmt.Fprintf(w, "%s: %d records, %d to %d\n", plain(c.Chain), c.Rows, c.First, c.Last)
 		}
 		if r.Heads.Heads > 0 {
 			fmt.Fprintf(w, "signed heads: %d read, %d found in the records, %d with a right signature\n", r.Heads.Heads, r.Heads.Compared, r.Heads.Signed)
@@ -156,7 +154,7 @@ func showReport(w io.Writer, r audit.Report, output string) error {
 		if r.OK {
 			fmt.Fprintf(w, "%d records verify.\n", r.Rows)
 		} else if r.Bad != nil {
-			fmt.Fprintf(w, "NOT INTACT: %s, record %d: %s\n", r.Bad.Chain, r.Bad.Seq, r.Bad.Sentence)
+			fmt.Fprintf(w, "NOT INTACT: %s, record %d: %s\n", plain(r.Bad.Chain), r.Bad.Seq, plain(r.Bad.Sentence))
 		} else {
 			fmt.Fprintln(w, "NOT INTACT.")
 		}

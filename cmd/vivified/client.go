@@ -1,63 +1,42 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/url"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/vivified/vivified/core/fault"
 )
 
 // client talks to a running core as anybody would: over HTTP, with a credential.
 type client struct {
-	server string
+	server string // scheme and host
 	token  string
 	http   http.Client
 }
 
-// kept is what `vivified login` keeps, readable by this user only.
-type kept struct {
-	Server string `json:"server"`
-	Token  string `json:"token"`
-}
-
-func keptPath() (string, error) {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, "vivified", "login.json"), nil
-}
+// byDefault is where a core listens that nobody told otherwise.
+const byDefault = "http://127.0.0.1:8080"
 
 // connect finds the core and the credential: flags, then the environment, then
 // what login kept.
 func connect(server string, env map[string]string) (*client, error) {
-	c := &client{server: server, token: env["VIVIFIED_TOKEN"], http: http.Client{Timeout: time.Minute}}
-	var k kept
-	if path, err := keptPath(); err == nil {
-		if data, err := os.ReadFile(path); err == nil {
-			if err := json.Unmarshal(data, &k); err != nil {
-				return nil, fmt.Errorf("%s cannot be read; sign in again with `vivified login`", path)
-			}
-		}
+	k, err := readKept(env)
+	if err != nil {
+		return nil, err
 	}
-	for _, s := range []string{env["VIVIFIED_SERVER"], k.Server, env["VIVIFIED_PUBLIC_URL"], "http://127.0.0.1:8080"} {
-		if c.server == "" {
-			c.server = s
-		}
+	c, err := newClient(cmp.Or(server, env["VIVIFIED_SERVER"], k.Server, env["VIVIFIED_PUBLIC_URL"], byDefault), env["VIVIFIED_TOKEN"])
+	if err != nil {
+		return nil, err
 	}
-	c.server = strings.TrimSuffix(c.server, "/")
 	// A kept token goes only where it came from.
 	if c.token == "" && k.Server == c.server {
 		c.token = k.Token
@@ -65,7 +44,24 @@ func connect(server string, env map[string]string) (*client, error) {
 	return c, nil
 }
 
-// do sends a JSON request and reads the JSON answer into out.
+// newClient returns a client of the core at an address. Credentials travel over
+// https, or within this machine.
+func newClient(server, token string) (*client, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return nil, usage{fmt.Errorf("%q is not the address of a core; write it like %s", server, byDefault)}
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usage{fmt.Errorf("%s is on another machine, where credentials go over https only", server)}
+	}
+	return &client{server: u.Scheme + "://" + u.Host, token: token, http: http.Client{Timeout: time.Minute}}, nil
+}
+
+// maxAnswer bounds what is read of one answer, in bytes.
+const maxAnswer = 64 << 20
+
+// do sends a JSON request and reads the JSON answer into out. What the core
+// refuses is a fault.
 func (c *client) do(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -88,24 +84,27 @@ func (c *client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("no core answers at %s; is it running? (%w)", c.server, err)
+		return fmt.Errorf("no core answers at %s; start it with `vivified serve`, or say where it is with --server or VIVIFIED_SERVER (%w)", c.server, err)
 	}
 	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return err
+		return fmt.Errorf("the answer of %s ended early: %w", c.server, err)
 	}
 	if answer.StatusCode >= 400 {
-		return refused(answer.StatusCode, data)
+		return c.refused(answer.StatusCode, data)
 	}
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(data, out)
+	if err := json.Unmarshal(data, out); err != nil {
+		return fmt.Errorf("what answers at %s is no Vivified core, or of another version", c.server)
+	}
+	return nil
 }
 
-// refused reads a problem document.
-func refused(status int, data []byte) error {
+// refused reads a problem document, and says what to do about it.
+func (c *client) refused(status int, data []byte) error {
 	var p struct {
 		Detail   string            `json:"detail"`
 		Code     string            `json:"code"`
@@ -113,97 +112,22 @@ func refused(status int, data []byte) error {
 		Errors   []fault.Violation `json:"errors"`
 	}
 	if json.Unmarshal(data, &p) != nil || p.Detail == "" {
-		return fmt.Errorf("the core answered %d", status)
+		return fmt.Errorf("what answers at %s is no Vivified core: it says %d", c.server, status)
 	}
 	kind := fault.Invalid
-	switch status {
-	case http.StatusUnauthorized:
+	switch {
+	case p.Code == "auth.login": // wrong password; signing in is what was tried
 		kind = fault.Unauthenticated
-		p.Detail += " Sign in with `vivified login`, or set VIVIFIED_TOKEN."
-	case http.StatusForbidden:
+	case status == http.StatusUnauthorized:
+		kind = fault.Unauthenticated
+		p.Detail += " Sign in with `vivified login --email you@example.com`, or set VIVIFIED_TOKEN."
+	case status == http.StatusForbidden:
 		kind = fault.Denied
 		if p.Decision != "" {
-			p.Detail += " Decision " + p.Decision + " says why."
+			p.Detail += " The decision is " + p.Decision + "."
 		}
 	}
 	f := fault.New(kind, p.Code, "%s", p.Detail)
 	f.Violations = p.Errors
 	return f
-}
-
-func loginCommand() *cobra.Command {
-	var server, email string
-	c := &cobra.Command{
-		Use: "login", Short: "Sign in to a core and keep the credential for the other commands", Args: exactly(0),
-		Long: "Reads the password from standard input, so that it stands in no history and no process list.",
-		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := connect(server, environment())
-			if err != nil {
-				return err
-			}
-			if email == "" {
-				return usage{errors.New("say who signs in: --email you@example.com")}
-			}
-			fmt.Fprint(c.ErrOrStderr(), "Password: ")
-			line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 4096)).ReadString('\n')
-			if err != nil && line == "" {
-				return usage{errors.New("no password was given on standard input")}
-			}
-			cl.token = ""
-			var got struct {
-				Token string `json:"token"`
-				User  struct {
-					Username string `json:"username"`
-				} `json:"user"`
-			}
-			if err := cl.do(c.Context(), http.MethodPost, "/auth/login", map[string]string{"email": email, "password": strings.TrimRight(line, "\r\n")}, &got); err != nil {
-				return err
-			}
-			if err := keep(kept{Server: cl.server, Token: got.Token}); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "Signed in to %s as %s.\n", cl.server, got.User.Username)
-			return nil
-		},
-	}
-	c.Flags().StringVar(&server, "server", "", "address of the core (VIVIFIED_SERVER; default http://127.0.0.1:8080)")
-	c.Flags().StringVar(&email, "email", "", "who signs in")
-	return c
-}
-
-func keep(k kept) error {
-	path, err := keptPath()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	data, err := json.Marshal(k)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o600)
-}
-
-func logoutCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "logout", Short: "End the kept session", Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := connect("", environment())
-			if err != nil {
-				return err
-			}
-			if cl.token != "" {
-				if err := cl.do(c.Context(), http.MethodPost, "/auth/logout", nil, nil); err != nil && !fault.Is(err, fault.Unauthenticated) {
-					return err
-				}
-			}
-			path, err := keptPath()
-			if err != nil {
-				return err
-			}
-			return removeIfThere(path)
-		},
-	}
 }

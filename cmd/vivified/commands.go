@@ -17,8 +17,30 @@ func exactly(n int) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return usage{fmt.Errorf("%s takes %d argument(s), not %d; see %s --help", c.CommandPath(), n, len(args), c.CommandPath())}
+		return usage{fmt.Errorf("%s takes %s, not %d; see %s --help", c.CommandPath(), arguments(n), len(args), c.CommandPath())}
 	}
+}
+
+func arguments(n int) string {
+	switch n {
+	case 0:
+		return "no arguments"
+	case 1:
+		return "one argument"
+	}
+	return fmt.Sprintf("%d arguments", n)
+}
+
+// parent is a command that only holds others.
+func parent(use, short string, of ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(of...)
+	return c
+}
+
+// serverFlag adds --server.
+func serverFlag(c *cobra.Command, into *string) {
+	c.Flags().StringVar(into, "server", "", "address of the core (default: VIVIFIED_SERVER, where you signed in, or "+byDefault+")")
 }
 
 // outputFlag adds --output json|table.

@@ -195,7 +195,7 @@ func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[stri
 			URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(sealer.Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
 		})
 	})
-	pool, err := c.database(ctx, conf, env, sealer)
+	pool, err := c.database(ctx, conf, env, sealer, replica)
 	started.Wait()
 	if bus != nil {
 		c.stops = append(c.stops, bus.Close)
@@ -208,7 +208,7 @@ func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[stri
 
 // database makes the database ready and connects to it under the role that may
 // neither change nor delete what was recorded.
-func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer) (*pgxpool.Pool, error) {
+func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, error) {
 	owner := conf.String(settings.DatabaseURL)
 	if owner == "" {
 		private := &db.Private{Dir: c.dataDir, Bin: env["PG_BIN"], Log: c.log.With("part", "postgres")}
@@ -224,7 +224,7 @@ func (c *core) database(ctx context.Context, conf *settings.Settings, env map[st
 		return nil, err
 	}
 	c.run("audit partitions", func(ctx context.Context) error { return partitions(ctx, owner, c.log) })
-	pool, err := db.Open(ctx, app)
+	pool, err := db.OpenConfig(ctx, db.Config{URL: app, Name: replica})
 	if err != nil {
 		return nil, err
 	}

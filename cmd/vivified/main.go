@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,19 +22,21 @@ import (
 // version is set when the program is built.
 var version = "dev"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run executes one command line and returns the exit code: 0 ok, 1 failed, 2
-// usage, 3 denied.
-func run(args []string, stdout, stderr *os.File) int {
+// usage or something not installed, 3 denied.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{
 		Use: "vivified", Short: "Run plugins that nobody has to trust", Version: version,
+		Long:          "Run plugins that nobody has to trust.\n\nExit codes: 0 done, 1 failed, 2 wrong usage or something is not installed, 3 not signed in or denied.",
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetArgs(args)
+	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
@@ -45,13 +48,16 @@ func run(args []string, stdout, stderr *os.File) int {
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return int(code)
 	}
-	fmt.Fprintln(stderr, "vivified:", err)
+	fmt.Fprintln(stderr, "vivified:", plain(err.Error()))
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
 		for _, v := range f.Violations {
-			fmt.Fprintf(stderr, "  %s: %s\n", v.Rule, v.Message)
+			fmt.Fprintf(stderr, "  %s\n", plain(strings.TrimSpace(v.Rule+": "+v.Message+" "+v.Fix)))
 		}
-		if f.Kind == fault.Denied || f.Kind == fault.Unauthenticated {
+		switch {
+		case f.Kind == fault.Denied, f.Kind == fault.Unauthenticated:
 			return 3
+		case f.Code == "database.not_installed":
+			return 2
 		}
 	}
 	_, misused := errors.AsType[usage](err)

@@ -37,8 +37,7 @@ type pluginInfo struct {
 }
 
 func pluginsCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "plugins", Short: "See and steer plugins", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	parent.AddCommand(
+	return parent("plugins", "See and steer plugins",
 		pluginCommand("list", "List the registered plugins", 0, listPlugins),
 		pluginCommand("show ID", "Show one plugin", 1, showPlugin),
 		pluginCommand("enable ID", "Open the lanes for a plugin", 1, steer("enable")),
@@ -47,45 +46,55 @@ func pluginsCommand() *cobra.Command {
 		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
 		pluginCommand("health ID", "Show a plugin's health and its last checks", 1, showHealth),
 	)
-	return parent
 }
 
 // call is what one plugins command works with.
 type call struct {
-	ctx    context.Context
 	client *client
 	args   []string
-	flags  map[string]*string
+	in     map[string]any // what the request says beside its path
 	json   bool
 	out    io.Writer
 }
 
-func pluginCommand(use, short string, args int, do func(call) error) *cobra.Command {
-	var server, output string
-	flags := map[string]*string{"reason": new(string), "accept": new(string)}
+func pluginCommand(use, short string, args int, do func(context.Context, call) error) *cobra.Command {
+	var server, output, reason string
+	var accept []string
+	var manifest bool
 	c := &cobra.Command{Use: use, Short: short, Args: exactly(args)}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := connect(server, environment())
 		if err != nil {
 			return err
 		}
-		return do(call{ctx: c.Context(), client: cl, args: args, flags: flags, json: output == "json", out: c.OutOrStdout()})
+		in := map[string]any{}
+		if c.Flags().Changed("reason") {
+			in["reason"] = reason
+		}
+		if c.Flags().Changed("accept") {
+			in["accept"] = accept
+		}
+		if manifest {
+			in["accept_manifest"] = true
+		}
+		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", out: c.OutOrStdout()})
 	}
-	c.Flags().StringVar(&server, "server", "", "address of the core")
+	serverFlag(c, &server)
 	outputFlag(c, &output)
 	switch c.Name() {
 	case "enable":
-		c.Flags().StringVar(flags["accept"], "accept", "", "dependencies it may call, separated by commas (default: all it declares)")
+		c.Flags().StringSliceVar(&accept, "accept", nil, "dependencies it may call, separated by commas; empty: none (default all it declares)")
+		c.Flags().BoolVar(&manifest, "accept-manifest", false, "put the wider manifest in force that it came back with")
 	case "disable", "quarantine":
-		c.Flags().StringVar(flags["reason"], "reason", "", "why, for those who wonder later")
+		c.Flags().StringVar(&reason, "reason", "", "why, for those who wonder later")
 	}
 	return c
 }
 
 // raw asks for path and, for --output json, passes the answer on as it came.
-func (c call) raw(method, path string, in, out any) (done bool, err error) {
+func (c call) raw(ctx context.Context, method, path string, in, out any) (done bool, err error) {
 	var answer json.RawMessage
-	if err := c.client.do(c.ctx, method, path, in, &answer); err != nil {
+	if err := c.client.do(ctx, method, path, in, &answer); err != nil {
 		return true, err
 	}
 	if c.json {
@@ -94,21 +103,21 @@ func (c call) raw(method, path string, in, out any) (done bool, err error) {
 	return false, json.Unmarshal(answer, out)
 }
 
-func listPlugins(c call) error {
+func listPlugins(ctx context.Context, c call) error {
 	var list struct {
 		Plugins []pluginInfo `json:"plugins"`
 	}
-	if done, err := c.raw(http.MethodGet, "/plugins", nil, &list); done || err != nil {
+	if done, err := c.raw(ctx, http.MethodGet, "/plugins", nil, &list); done || err != nil {
 		return err
 	}
 	if len(list.Plugins) == 0 {
-		fmt.Fprintln(c.out, "No plugin is registered yet.")
-		return nil
+		_, err := fmt.Fprintln(c.out, "No plugin is registered yet.")
+		return err
 	}
 	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tVERSION\tSTATUS\tHEALTH\tTRAITS")
 	for _, p := range list.Plugins {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Manifest.ID, p.Manifest.Version, p.Status, p.Health, strings.Join(p.Traits, " "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(p.Manifest.ID), plain(p.Manifest.Version), p.Status, p.Health, plainAll(p.Traits, " "))
 	}
 	return t.Flush()
 }
@@ -117,9 +126,9 @@ func pluginPath(id string, below ...string) string {
 	return "/plugins/" + url.PathEscape(id) + strings.Join(below, "")
 }
 
-func showPlugin(c call) error {
+func showPlugin(ctx context.Context, c call) error {
 	var p pluginInfo
-	if done, err := c.raw(http.MethodGet, pluginPath(c.args[0]), nil, &p); done || err != nil {
+	if done, err := c.raw(ctx, http.MethodGet, pluginPath(c.args[0]), nil, &p); done || err != nil {
 		return err
 	}
 	return describe(c.out, p)
@@ -129,7 +138,7 @@ func describe(w io.Writer, p pluginInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			fmt.Fprintf(t, "%s\t%s\n", name, plain(value))
 		}
 	}
 	row("id", p.Manifest.ID)
@@ -150,17 +159,10 @@ func describe(w io.Writer, p pluginInfo) error {
 }
 
 // steer moves a plugin to another state.
-func steer(action string) func(call) error {
-	return func(c call) error {
-		in := map[string]any{}
-		if r := *c.flags["reason"]; r != "" {
-			in["reason"] = r
-		}
-		if a := *c.flags["accept"]; a != "" {
-			in["accept"] = strings.Split(a, ",")
-		}
+func steer(action string) func(context.Context, call) error {
+	return func(ctx context.Context, c call) error {
 		var p pluginInfo
-		if done, err := c.raw(http.MethodPost, pluginPath(c.args[0], "/", action), in, &p); done || err != nil {
+		if done, err := c.raw(ctx, http.MethodPost, pluginPath(c.args[0], "/", action), c.in, &p); done || err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(c.out, "%s is %s.\n", p.Manifest.ID, p.Status)
@@ -168,18 +170,18 @@ func steer(action string) func(call) error {
 	}
 }
 
-func unregister(c call) error {
+func unregister(ctx context.Context, c call) error {
 	var done struct {
 		Status string `json:"status"`
 	}
-	if over, err := c.raw(http.MethodDelete, pluginPath(c.args[0]), nil, &done); over || err != nil {
+	if over, err := c.raw(ctx, http.MethodDelete, pluginPath(c.args[0]), nil, &done); over || err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(c.out, "%s is %s.\n", c.args[0], done.Status)
 	return err
 }
 
-func showHealth(c call) error {
+func showHealth(ctx context.Context, c call) error {
 	var h struct {
 		Health   string     `json:"health"`
 		Detail   string     `json:"detail"`
@@ -192,13 +194,13 @@ func showHealth(c call) error {
 			Latency float64   `json:"latency_ms"`
 		} `json:"history"`
 	}
-	if done, err := c.raw(http.MethodGet, pluginPath(c.args[0], "/health"), nil, &h); done || err != nil {
+	if done, err := c.raw(ctx, http.MethodGet, pluginPath(c.args[0], "/health"), nil, &h); done || err != nil {
 		return err
 	}
-	fmt.Fprintln(c.out, strings.TrimSpace(c.args[0]+" is "+h.Health+". "+h.Detail))
+	fmt.Fprintln(c.out, strings.TrimSpace(c.args[0]+" is "+h.Health+". "+plain(h.Detail)))
 	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	for _, s := range h.History[max(0, len(h.History)-10):] {
-		fmt.Fprintf(t, "%s\t%s\t%.1f ms\t%s\n", s.At.UTC().Format(time.RFC3339), s.Health, s.Latency, s.Detail)
+		fmt.Fprintf(t, "%s\t%s\t%.1f ms\t%s\n", s.At.UTC().Format(time.RFC3339), s.Health, s.Latency, plain(s.Detail))
 	}
 	return t.Flush()
 }

@@ -85,9 +85,9 @@ func explain(w io.Writer, path string, r manifest.Report) error {
 			if at == "" {
 				at = "/"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Severity, f.Rule, at, f.Message)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Severity, f.Rule, plain(at), plain(f.Message))
 			if f.Fix != "" {
-				fmt.Fprintf(t, "\t\t\t→ %s\n", f.Fix)
+				fmt.Fprintf(t, "\t\t\t→ %s\n", plain(f.Fix))
 			}
 		}
 		if err := t.Flush(); err != nil {
@@ -98,7 +98,7 @@ func explain(w io.Writer, path string, r manifest.Report) error {
 	if !r.Valid {
 		verdict = "not valid"
 	}
-	_, err := fmt.Fprintf(w, "%s is %s.\n", path, verdict)
+	_, err := fmt.Fprintf(w, "%s is %s.\n", plain(path), verdict)
 	return err
 }
 

@@ -56,7 +56,7 @@ func (r *Registry) Give(ctx context.Context, g Grant) (Given, error) {
 		if err != nil {
 			return err
 		}
-		return audit.Append(ctx, q, audit.Entry{Plugin: g.Caller, Action: "grant.give", Object: g.Caller + "/" + g.Target, Outcome: audit.OK, Detail: g})
+		return audit.Append(ctx, q, audit.Entry{Plugin: g.Caller, Target: g.Target, Action: "grant.give", Object: g.Caller + "/" + g.Target, Outcome: audit.OK, Detail: g})
 	})
 	if err != nil {
 		return Given{}, err
@@ -69,7 +69,7 @@ func (r *Registry) Give(ctx context.Context, g Grant) (Given, error) {
 func (r *Registry) Withdraw(ctx context.Context, id uuid.UUID) error {
 	return r.drop(ctx, "grant", func(q *db.Queries) (audit.Entry, error) {
 		g, err := q.GrantDelete(ctx, id)
-		return audit.Entry{Plugin: g.Caller, Action: "grant.withdraw", Object: g.Caller + "/" + g.Target, Outcome: audit.OK}, err
+		return audit.Entry{Plugin: g.Caller, Target: g.Target, Action: "grant.withdraw", Object: g.Caller + "/" + g.Target, Outcome: audit.OK}, err
 	})
 }
 
