@@ -19,7 +19,7 @@ export const binary = join(root, "bin", "vivified");
 export const setupToken = "e2e-setup-token-of-at-least-thirty-two-characters";
 
 /** administrator is the first person of an installation. */
-export const administrator = { email: "ada@example.com", name: "Ada Lovelace", password: "difference engine no 2" };
+export const administrator = { email: "grace@hopper.test", name: "Grace Hopper", password: "a nanosecond is a foot of wire" };
 
 /** everySoOften is the pause between two requests for a greeting. */
 const everySoOften = "700ms";

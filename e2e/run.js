@@ -18,7 +18,7 @@ try {
   here.start();
   await here.ready();
   const { url, dataDir, log, group } = here;
-  runner = spawn(process.execPath, ["--test", "--test-concurrency=1", ...files], {
+  runner = spawn(process.execPath, ["--test", "--test-reporter=spec", "--test-concurrency=1", ...files], {
     stdio: "inherit",
     env: { ...process.env, E2E_INSTALLATION: JSON.stringify({ url, dataDir, log, group }) },
   });
