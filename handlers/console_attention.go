@@ -25,6 +25,9 @@ const (
 // attention lists what waits for a person, as far as whoever looks may see it.
 func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 	var items []views.Attention
+	if v.who.Traits.Empty() {
+		items = append(items, v.newcomer(ctx))
+	}
 	if v.has(trait.Viewer) {
 		for _, p := range v.snap.Plugins() {
 			items = append(items, v.pluginAttention(ctx, p)...)
@@ -43,6 +46,15 @@ func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 		items = append(items, denials...)
 	}
 	return items, nil
+}
+
+// newcomer tells somebody without any trait whom to ask.
+func (v *visit) newcomer(ctx context.Context) views.Attention {
+	a := views.Attention{Tone: views.Info, Title: "There is nothing here for you to see yet", Text: "No role gives you a trait."}
+	if names := v.holders(ctx, trait.UserManager); len(names) > 0 {
+		a.Text += " " + some(names) + " may give you one."
+	}
+	return a
 }
 
 // pluginAttention is what waits about one plugin.
@@ -141,23 +153,24 @@ func (v *visit) hostAttention(ctx context.Context) ([]views.Attention, error) {
 		review := []views.Action{{Label: "Review", Object: p.Name, Get: true, Href: views.PluginPath(p.ID, "permissions") + "#domains"}}
 		if a := waiting[p.ID]; a != nil {
 			items = append(items, views.Attention{
-				Tone: views.Warn, Title: count(len(a.hosts), "egress host waits", "egress hosts wait") + " for approval", Text: p.Name + " asks for " + someHosts(a.hosts) + ".", Since: a.first, Actions: review,
+				Tone: views.Warn, Title: count(len(a.hosts), "egress host waits", "egress hosts wait") + " for approval", Text: p.Name + " asks for " + some(a.hosts) + ".", Since: a.first, Actions: review,
 			})
 		}
 		if a := undeclared[p.ID]; a != nil {
 			items = append(items, views.Attention{
-				Tone: views.Warn, Title: p.Name + " asked for hosts it does not declare", Text: someHosts(a.hosts) + ". Nothing was let through.", Since: a.first, Actions: review,
+				Tone: views.Warn, Title: p.Name + " asked for hosts it does not declare", Text: some(a.hosts) + ". Nothing was let through.", Since: a.first, Actions: review,
 			})
 		}
 	}
 	return items, nil
 }
 
-func someHosts(hosts []string) string {
-	if n := len(hosts); n > 3 {
-		return strings.Join(hosts[:3], ", ") + " and " + count(n-3, "other", "others")
+// some joins the first three names, and counts the others.
+func some(names []string) string {
+	if n := len(names); n > 3 {
+		return strings.Join(names[:3], ", ") + " and " + count(n-3, "other", "others")
 	}
-	return joined(hosts)
+	return joined(names)
 }
 
 // burstAttention is where many requests were denied just now.

@@ -35,7 +35,7 @@ func (s *Server) failPage(c echo.Context, status int, f *fault.Fault) {
 		c.Response().Header().Set("HX-Reswap", "none")
 		what = views.ProblemToast(p)
 	case known:
-		what = views.ProblemPage(v.shell(ctx, frame{crumbs: []views.Crumb{{Label: http.StatusText(status)}}}), p)
+		what = views.ProblemPage(v.shell(ctx, at("", "Home", "", statusWords(status), "")), p)
 	default:
 		what = views.ProblemAlone(p)
 	}
@@ -43,6 +43,15 @@ func (s *Server) failPage(c echo.Context, status int, f *fault.Fault) {
 		s.Log.ErrorContext(ctx, "error page not drawn", slog.Any("error", err))
 		_ = c.String(status, f.Sentence) // what is left to say it with
 	}
+}
+
+// statusWords names a status as a title: Not found.
+func statusWords(status int) string {
+	words := http.StatusText(status)
+	if words == "" {
+		return "Error"
+	}
+	return words[:1] + strings.ToLower(words[1:])
 }
 
 // whyRefused says which trait would have let a person through, who may grant it,
