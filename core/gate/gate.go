@@ -207,7 +207,7 @@ func refusal(r *policy.Request, d policy.Decision, id uuid.UUID) *fault.Fault {
 	f := fault.New(fault.Denied, d.Rule, "%s", d.Reason.Sentence)
 	f.Decision = id.String()
 	switch {
-	case d.Rule == "operator.endpoint", d.Rule == "operator.target" && r.Subject.Kind == actor.User:
+	case d.Rule == "operator.endpoint", d.Rule == "operator.target" && r.Subject.Kind == actor.User && r.Subject.Traits.Has(trait.Viewer):
 		f.Kind = fault.NotFound
 	case d.Rule == "core.active" && r.Subject.Kind == actor.Plugin && r.Subject.State != policy.Active:
 		f.Kind, f.Code = fault.Unauthenticated, "plugin.disabled"
