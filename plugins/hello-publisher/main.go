@@ -55,9 +55,17 @@ func interval(text string) (time.Duration, error) {
 }
 
 // ask publishes greeting.requested for one person after the other until ctx
-// ends, every so often and a fifth sooner or later.
+// ends, every so often and a fifth sooner or later. The first comes after a
+// second at most, when whoever starts beside this plugin has begun to listen.
 func ask(ctx context.Context, plugin *vivified.Plugin, people book, every time.Duration) error {
+	pause := min(every, time.Second)
 	for i := 0; ; i = (i + 1) % len(people.people) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = every*4/5 + mathrand.N(every*2/5)
 		p := people.people[i]
 		id := rand.Text()
 		_, err := plugin.PublishEvent(ctx, "greeting.requested", map[string]string{
@@ -74,11 +82,6 @@ func ask(ctx context.Context, plugin *vivified.Plugin, people book, every time.D
 			plugin.Logger().WarnContext(ctx, "greeting not requested", "greeting", id, "reason", err)
 		default:
 			plugin.Logger().InfoContext(ctx, "greeting requested", "greeting", id, "profile", p.ID)
-		}
-		select {
-		case <-time.After(every*4/5 + mathrand.N(every*2/5)):
-		case <-ctx.Done():
-			return nil
 		}
 	}
 }
