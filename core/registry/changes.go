@@ -182,7 +182,7 @@ func (r *Registry) Activate(ctx context.Context, id string, a Activation) error 
 				return err
 			}
 		}
-		if err := q.PluginAccept(ctx, a.Traits, id); err != nil {
+		if err := q.PluginAccept(ctx, list(a.Traits), id); err != nil {
 			return err
 		}
 		if err := q.GrantDropDependencies(ctx, id); err != nil {
