@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/time/rate"
 
 	"github.com/vivified/vivified/core/actor"
@@ -87,7 +88,8 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 	if err != nil {
 		return tokens, true, err
 	}
-	if err := m.Registry.Return(ctx, mf, address, peer, Wider(known.Manifest, mf)); err != nil {
+	wider := len(Widenings(m.Registry.Snapshot().Traits(), known.Manifest, mf)) > 0
+	if err := m.Registry.Return(ctx, mf, address, peer, wider); err != nil {
 		return tokens, true, err
 	}
 	if tokens.Token == "" {
@@ -134,13 +136,14 @@ func (m *Manager) refused(ctx context.Context, id string, err error) error {
 	if len(id) > 128 {
 		id = id[:128]
 	}
-	rec := db.InTx(ctx, m.Pool, func(q *db.Queries) error {
-		return audit.Append(ctx, q, audit.Entry{Action: "plugin.register", Object: id, Outcome: audit.Deny, Rule: f.Code, Detail: detail})
-	})
+	e := audit.Entry{ID: uuid.Must(uuid.NewV7()), Action: "plugin.register", Object: id, Outcome: audit.Deny, Rule: f.Code, Detail: detail}
+	rec := db.InTx(ctx, m.Pool, func(q *db.Queries) error { return audit.Append(ctx, q, e) })
 	if rec != nil {
 		return fault.New(fault.Unavailable, "audit.unavailable", "The refusal cannot be recorded now; try again shortly.").Because(rec)
 	}
-	return err
+	refused := *f
+	refused.Decision = e.ID.String()
+	return &refused
 }
 
 // knocks bounds how often one address may try to register, since anyone may.

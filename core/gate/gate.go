@@ -108,7 +108,8 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 		return Passage{}, refusal(r, d, id)
 	}
 	e.ID, e.Detail = uuid.Nil, nil
-	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level, edge: edge(r), began: r.At}, nil
+	line, _ := edge(r)
+	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level, edge: line, began: r.At}, nil
 }
 
 // Judge decides r without recording it: for work that records several decisions in one row.
@@ -125,7 +126,12 @@ func (g *Gate) Judge(r *policy.Request) policy.Decision {
 		outcome = "redact"
 	}
 	g.decided.WithLabelValues(string(r.Action), outcome, d.Rule).Inc()
-	g.meter.decided(edge(r), d.Allow, d.Rule)
+	if !d.Allow {
+		g.meter.refused(d.Rule)
+	}
+	if e, ok := edge(r); ok {
+		g.meter.decided(e, d.Allow)
+	}
 	return d
 }
 
@@ -138,13 +144,18 @@ func (g *Gate) Would(r policy.Request) bool {
 	return g.policy().Decide(&r).Allow
 }
 
-// edge is the line of traffic a request belongs to.
-func edge(r *policy.Request) Edge {
+// edge is the line of traffic a request belongs to; ok is false for what is no
+// lane's, such as a look at a page.
+func edge(r *policy.Request) (_ Edge, ok bool) {
 	e := Edge{Action: string(r.Action), From: r.Subject.ID, To: r.Target.ID}
-	if e.To == "" {
+	switch r.Action {
+	case policy.EventPublish, policy.ProxyRequest:
 		e.To = r.Resource.Name
+	case policy.EventDeliver, policy.OperatorCall:
+	default:
+		return Edge{}, false
 	}
-	return e
+	return e, true
 }
 
 // Record writes an entry durably, for work that judged several requests.
@@ -200,6 +211,28 @@ func (g *Gate) Admit(ctx context.Context, action, object string, requires trait.
 		return err
 	}
 	return refusal(r, d, id)
+}
+
+// Refuse records what was refused to whoever acts in ctx for a reason that is no
+// rule, such as a body that names somebody else than its credential does. It
+// returns f with the id of that decision, or the fault of the recorder.
+func (g *Gate) Refuse(ctx context.Context, action, object string, f *fault.Fault) error {
+	who, id := actor.From(ctx), uuid.Must(uuid.NewV7())
+	r := &policy.Request{
+		Action: policy.Action(action), Subject: policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits},
+		Resource: policy.Resource{Name: object},
+	}
+	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: f.Code, Detail: Record{
+		Facts: facts(g.policy().Traits(), r), Reasons: []policy.Reason{{Rule: f.Code, Outcome: "deny", Sentence: f.Sentence}},
+	}}
+	g.decided.WithLabelValues(action, "deny", f.Code).Inc()
+	g.meter.refused(f.Code)
+	if err := g.record.Decide(ctx, e); err != nil {
+		return err
+	}
+	recorded := *f
+	recorded.Decision = id.String()
+	return &recorded
 }
 
 // refusal translates a denial into what its caller is told.

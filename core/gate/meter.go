@@ -15,8 +15,9 @@ type Edge struct {
 }
 
 const (
-	meterMinutes = 60     // how far back the meter remembers
-	maxEdges     = 10_000 // beyond, traffic is counted under the edge's lane alone
+	meterMinutes = 60    // how far back the meter remembers
+	maxEdges     = 2_000 // an edge takes 9 KiB; beyond, traffic is counted under its lane alone
+	maxOfOne     = 200   // edges of one party on one lane: who asks for ever new hosts must not take them all
 )
 
 // bounds are the upper ends of the latency histogram's steps; the last is open.
@@ -40,26 +41,22 @@ type Meter struct {
 	mu    sync.Mutex
 	now   func() time.Time
 	edges map[Edge]*[meterMinutes]minute
+	count map[Edge]int      // edges of one party on one lane, by an Edge without To
+	swept int64             // the minute in which quiet edges were last forgotten
 	rules map[string]uint64 // denials by rule, since the start
 }
 
 func newMeter(now func() time.Time) *Meter {
-	return &Meter{now: now, edges: map[Edge]*[meterMinutes]minute{}, rules: map[string]uint64{}}
+	return &Meter{now: now, edges: map[Edge]*[meterMinutes]minute{}, count: map[Edge]int{}, rules: map[string]uint64{}}
 }
 
 // at returns the current minute of an edge; the meter must be locked.
 func (m *Meter) at(e Edge) *minute {
+	now := m.now().Unix() / 60
 	ring, ok := m.edges[e]
 	if !ok {
-		if len(m.edges) >= maxEdges {
-			e = Edge{Action: e.Action}
-		}
-		if ring, ok = m.edges[e]; !ok {
-			ring = new([meterMinutes]minute)
-			m.edges[e] = ring
-		}
+		ring = m.add(e, now)
 	}
-	now := m.now().Unix() / 60
 	b := &ring[now%meterMinutes]
 	if b.at != now {
 		*b = minute{at: now}
@@ -67,7 +64,47 @@ func (m *Meter) at(e Edge) *minute {
 	return b
 }
 
-func (m *Meter) decided(e Edge, allow bool, rule string) {
+// add returns the ring of an edge that is not there yet, or that of the party or
+// the lane alone when there is no room for it.
+func (m *Meter) add(e Edge, now int64) *[meterMinutes]minute {
+	of := Edge{Action: e.Action, From: e.From}
+	if len(m.edges) >= maxEdges || m.count[of] >= maxOfOne {
+		m.forget(now)
+	}
+	switch {
+	case len(m.edges) >= maxEdges:
+		e = Edge{Action: e.Action}
+	case m.count[of] >= maxOfOne:
+		e = of
+	}
+	ring, ok := m.edges[e]
+	if !ok {
+		ring = new([meterMinutes]minute)
+		m.edges[e] = ring
+		m.count[Edge{Action: e.Action, From: e.From}]++
+	}
+	return ring
+}
+
+// forget drops the edges without traffic in the time the meter remembers, at
+// most once a minute.
+func (m *Meter) forget(now int64) {
+	if m.swept == now {
+		return
+	}
+	m.swept = now
+	for e, ring := range m.edges {
+		if !slices.ContainsFunc(ring[:], func(b minute) bool { return now-b.at < meterMinutes }) {
+			delete(m.edges, e)
+			of := Edge{Action: e.Action, From: e.From}
+			if m.count[of]--; m.count[of] <= 0 {
+				delete(m.count, of)
+			}
+		}
+	}
+}
+
+func (m *Meter) decided(e Edge, allow bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if allow {
@@ -75,6 +112,12 @@ func (m *Meter) decided(e Edge, allow bool, rule string) {
 		return
 	}
 	m.at(e).denied++
+}
+
+// refused counts a denial under the rule that denied.
+func (m *Meter) refused(rule string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.rules[rule]++
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/policy"
@@ -36,9 +38,10 @@ func standsBack(state policy.State) *fault.Fault {
 	return fault.New(fault.Unauthenticated, "plugin.quarantined", "This plugin is quarantined; its operator has to release it.")
 }
 
-// deny records a refused credential before it is answered, and returns err. While
-// that cannot be recorded the answer is that of the recorder. Few are recorded at
-// a time: a flood of bad credentials must not fill the queue of good ones.
+// deny records a refused credential before it is answered, and returns err, with
+// the id of that record as its decision. While that cannot be recorded the answer
+// is that of the recorder. Few are recorded at a time: a flood of bad credentials
+// must not fill the queue of good ones.
 func (s *Service) deny(ctx context.Context, err error) error {
 	d, ok := errors.AsType[*denial](err)
 	if !ok {
@@ -50,9 +53,11 @@ func (s *Service) deny(ctx context.Context, err error) error {
 	case <-ctx.Done():
 		return unavailable(ctx.Err())
 	}
-	e := audit.Entry{Plugin: d.Plugin, Action: "auth.denied", Object: d.Credential, Outcome: audit.Deny, Rule: fault.Of(err).Code, Detail: d}
+	f, id := *fault.Of(err), uuid.Must(uuid.NewV7())
+	e := audit.Entry{ID: id, Plugin: d.Plugin, Action: "auth.denied", Object: d.Credential, Outcome: audit.Deny, Rule: f.Code, Detail: d}
 	if err := s.Record.Decide(ctx, e); err != nil {
 		return err
 	}
-	return err
+	f.Decision = id.String()
+	return &f
 }

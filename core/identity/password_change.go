@@ -33,11 +33,13 @@ func (s *Service) ChangePassword(ctx context.Context, current, password string) 
 		return Grant{}, s.undo(ctx, err, tried)
 	}
 	if !ok {
-		e := audit.Entry{Action: "user.password", Object: id.String(), Outcome: audit.Failed, Rule: "password.current"}
+		f := fault.New(fault.Denied, "password.current", "The current password is another one.")
+		e := audit.Entry{ID: uuid.Must(uuid.NewV7()), Action: "user.password", Object: id.String(), Outcome: audit.Deny, Rule: f.Code}
 		if err := s.Record.Decide(ctx, e); err != nil {
 			return Grant{}, err
 		}
-		return Grant{}, fault.New(fault.Denied, "password.current", "The current password is another one.")
+		f.Decision = e.ID.String()
+		return Grant{}, f
 	}
 	if err := checkPassword(password, row.Email, row.Name); err != nil {
 		return Grant{}, s.undo(ctx, err, tried)
