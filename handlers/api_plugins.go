@@ -100,7 +100,7 @@ func (s *Server) pluginView(p *registry.Plugin) pluginView {
 		Traits: s.Registry.Snapshot().Traits().Names(p.Traits), Address: p.Address,
 	}
 	if p.Pending != nil {
-		v.Pending, v.Widenings = p.Pending.Raw, pluginmgr.Widenings(p.Manifest, p.Pending)
+		v.Pending, v.Widenings = p.Pending.Raw, pluginmgr.Widenings(s.Registry.Snapshot().Traits(), p.Manifest, p.Pending)
 	}
 	return v
 }

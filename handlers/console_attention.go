@@ -86,7 +86,7 @@ func (v *visit) pluginAttention(ctx context.Context, p *registry.Plugin) []views
 	}
 	if p.Pending != nil {
 		items = append(items, views.Attention{
-			Tone: views.Warn, Title: p.Name + " asks for more", Text: "Version " + p.Pending.Version + ": " + shortened(pluginmgr.Widenings(p.Manifest, p.Pending)),
+			Tone: views.Warn, Title: p.Name + " asks for more", Text: "Version " + p.Pending.Version + ": " + shortened(pluginmgr.Widenings(v.snap.Traits(), p.Manifest, p.Pending)),
 			Actions: []views.Action{{Label: "Review", Object: p.Name, Ask: true, Href: views.PluginPath(p.ID, "accept"), Why: why}, open},
 		})
 	}

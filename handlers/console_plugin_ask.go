@@ -108,7 +108,7 @@ func (s *Server) askAccept(c echo.Context) error {
 	q.Title = "Accept version " + p.Pending.Version + " of " + p.Name + "?"
 	q.Text = "It asks for more than version " + p.Version + ". It is disabled for a moment and enabled with the new manifest."
 	q.Action.Icon = "file-check"
-	for _, w := range pluginmgr.Widenings(p.Manifest, p.Pending) {
+	for _, w := range pluginmgr.Widenings(s.Registry.Snapshot().Traits(), p.Manifest, p.Pending) {
 		q.Reach = append(q.Reach, views.KV{Label: "Adds", Value: w})
 	}
 	return s.asked(c, http.StatusOK, p, q)

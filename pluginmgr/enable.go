@@ -183,7 +183,12 @@ func (m *Manager) tryEnable(ctx context.Context, id string) {
 		return
 	}
 	ctx = actor.With(ctx, actor.Core("plugin manager"))
-	if err := m.Enable(ctx, id, Enabling{}); err != nil {
+	err := m.Enable(ctx, id, Enabling{})
+	switch {
+	case err == nil:
+	case fault.Of(err).Code == "plugin.state":
+		m.Log.DebugContext(ctx, "somebody else was faster", "plugin", id, "error", err)
+	default:
 		m.Log.InfoContext(ctx, "not enabled yet", "plugin", id, "error", err)
 	}
 }

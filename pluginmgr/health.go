@@ -92,6 +92,7 @@ type watch struct {
 	due     map[string]time.Time
 	slots   chan struct{}
 	running sync.WaitGroup
+	asked   sync.Map // ids of plugins whose check still runs
 	leads   bool
 	began   bool // the first round is over
 }
@@ -113,15 +114,19 @@ func (w *watch) round(ctx context.Context) {
 		if now.Before(at) {
 			continue
 		}
+		if _, asked := w.asked.LoadOrStore(p.ID, true); asked {
+			continue // a time-out longer than the interval must not count twice
+		}
 		select {
 		case w.slots <- struct{}{}:
 		default:
+			w.asked.Delete(p.ID)
 			return
 		}
 		interval := w.m.interval(p)
 		w.due[p.ID] = now.Add(interval + rand.N(interval/5+1) - interval/10)
 		w.running.Go(func() {
-			defer func() { <-w.slots }()
+			defer func() { w.asked.Delete(p.ID); <-w.slots }()
 			w.m.check(ctx, p)
 		})
 	}

@@ -221,7 +221,8 @@ func (r *Registry) acceptWaiting(ctx context.Context, q *db.Queries, row db.Plug
 	return audit.Append(ctx, q, audit.Entry{Plugin: row.ID, Action: "plugin.manifest.accept", Object: row.ID, Outcome: audit.OK, Before: row.Manifest, After: row.PendingManifest})
 }
 
-// Remove forgets a plugin that is not in use, with its tokens, grants and approvals.
+// Remove forgets a plugin that is not in use, with its tokens, grants,
+// approvals and settings.
 func (r *Registry) Remove(ctx context.Context, id string, from policy.State) error {
 	if !CanLeave(from) {
 		return fault.New(fault.Conflict, "plugin.state", "%s is %s; disable or quarantine it before it is unregistered.", id, from)
@@ -237,6 +238,9 @@ func (r *Registry) Remove(ctx context.Context, id string, from policy.State) err
 		}
 		if n == 0 {
 			return fault.New(fault.Conflict, "plugin.state", "%s changed meanwhile; look again.", id)
+		}
+		if err := q.SettingDeleteScope(ctx, "plugin:"+id); err != nil {
+			return err
 		}
 		return audit.Append(ctx, q, audit.Entry{Plugin: id, Action: "plugin.unregister", Object: id, Outcome: audit.OK, Before: row.Manifest})
 	})
