@@ -38,10 +38,9 @@ func standsBack(state policy.State) *fault.Fault {
 	return fault.New(fault.Unauthenticated, "plugin.quarantined", "This plugin is quarantined; its operator has to release it.")
 }
 
-// deny records a refused credential before it is answered, and returns err, with
-// the id of that record as its decision. While that cannot be recorded the answer
-// is that of the recorder. Few are recorded at a time: a flood of bad credentials
-// must not fill the queue of good ones.
+// deny records a refused credential before it is answered, and returns err. While
+// that cannot be recorded the answer is that of the recorder. Few are recorded at
+// a time: a flood of bad credentials must not fill the queue of good ones.
 func (s *Service) deny(ctx context.Context, err error) error {
 	d, ok := errors.AsType[*denial](err)
 	if !ok {
@@ -58,6 +57,8 @@ func (s *Service) deny(ctx context.Context, err error) error {
 	if err := s.Record.Decide(ctx, e); err != nil {
 		return err
 	}
-	f.Decision = id.String()
+	if f.Kind == fault.Denied {
+		f.Decision = id.String() // a stranger is told nothing to ask on with
+	}
 	return &f
 }

@@ -39,7 +39,7 @@ func TestChangePassword(t *testing.T) {
 	is(t, "the fifth guess", err, fault.Denied, "password.current")
 	_, err = w.ChangePassword(w.as(g), changed, password)
 	is(t, "whoever stole a session cannot guess on", err, fault.TooMany, "auth.throttled")
-	if ok, failed := w.records("user.password", audit.OK), w.records("user.password", audit.Failed); ok != 1 || failed != 6 {
-		t.Errorf("%d changes and %d failures are in the audit, want 1 and 6", ok, failed)
+	if ok, denied := w.records("user.password", audit.OK), w.records("user.password", audit.Deny); ok != 1 || denied != 6 {
+		t.Errorf("%d changes and %d denials are in the audit, want 1 and 6", ok, denied)
 	}
 }
