@@ -6,6 +6,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vivified/vivified/core/trait"
@@ -37,14 +38,27 @@ func New(traits *trait.Registry) *Policy {
 // Traits returns the registry that names the traits of this policy's requests.
 func (p *Policy) Traits() *trait.Registry { return p.traits }
 
-// Rules returns every built-in rule in the order it is asked.
-func Rules() []Rule { return append([]Rule(nil), rules...) }
+// Rules returns every built-in rule in the order it is asked. The slice, and
+// those in it, are the caller's own.
+func Rules() []Rule {
+	all := slices.Clone(rules)
+	for i := range all {
+		all[i].Actions, all[i].Grantors = slices.Clone(all[i].Actions), slices.Clone(all[i].Grantors)
+	}
+	return all
+}
 
+// applying returns the rules that are responsible for an action; none for an
+// action that nobody knows.
 func (p *Policy) applying(a Action) []*Rule {
 	if rs, ok := p.lanes[a]; ok {
 		return rs
 	}
-	return p.admin
+	family, verb, _ := strings.Cut(string(a), ".")
+	if verb != "" && slices.Contains(families, family) {
+		return p.admin
+	}
+	return nil
 }
 
 // Decide answers r. The first rule that denies ends it.
@@ -65,13 +79,16 @@ func (p *Policy) Decide(r *Request) Decision {
 		}
 	}
 	if d.Rule == "" {
-		return Decision{Rule: "core.default", Reason: Reason{Rule: "core.default", Outcome: deny.String(), Sentence: "No rule allows this, and what no rule allows is denied."}}
+		return Decision{Rule: byDefault.Rule, Reason: byDefault}
 	}
 	return d
 }
 
-// Explain answers r with every rule's word, in order. Rules after a denial are
-// listed as skipped: they were not reached.
+// byDefault denies what no rule speaks of.
+var byDefault = Reason{Rule: "core.default", Outcome: deny.String(), Sentence: "No rule allows this, and what no rule allows is denied."}
+
+// Explain answers r with the word of every rule that has one, in order. Rules
+// after a denial are listed as skipped: they were not reached.
 func (p *Policy) Explain(r *Request) []Reason {
 	var ladder []Reason
 	denied := false
@@ -87,27 +104,34 @@ func (p *Policy) Explain(r *Request) []Reason {
 		ladder = append(ladder, p.reason(rule, v))
 		denied = v.outcome == deny
 	}
+	if ladder == nil {
+		return []Reason{byDefault}
+	}
 	return ladder
 }
 
 func (p *Policy) reason(rule *Rule, v verdict) Reason {
-	sentence := v.sentence
-	if sentence == "" {
-		sentence = rule.Sentence
+	out := Reason{Rule: rule.ID, Outcome: v.outcome.String(), Sentence: rule.Sentence}
+	if v.word == nil {
+		return out
 	}
-	out := Reason{Rule: rule.ID, Outcome: v.outcome.String(), Sentence: sentence}
+	if v.sentence != "" {
+		out.Sentence = v.sentence
+	}
 	if !v.missing.Empty() {
 		out.Missing = p.traits.Names(v.missing)
 		if v.outcome == deny {
-			out.Sentence = strings.TrimSuffix(sentence, ".") + ": " + list(out.Missing) + " is missing."
+			verb := " is missing."
 			if len(out.Missing) > 1 {
-				out.Sentence = strings.TrimSuffix(sentence, ".") + ": " + list(out.Missing) + " are missing."
+				verb = " are missing."
 			}
+			out.Sentence = strings.TrimSuffix(out.Sentence, ".") + ": " + list(out.Missing) + verb
 		}
 	}
-	if v.outcome == deny || v.outcome == redact {
-		out.Grantors = rule.Grantors
+	if v.grantors == nil {
+		v.grantors = rule.Grantors
 	}
+	out.Grantors = slices.Clone(v.grantors)
 	return out
 }
 

@@ -78,6 +78,14 @@ func TestDecide(t *testing.T) {
 		{name: "a stranger", base: call, edit: func(r *policy.Request) { r.Subject = policy.Party{Kind: actor.Anonymous} }, rule: "core.active"},
 		{name: "another tenant's plugin", base: call, edit: func(r *policy.Request) { r.Target.Tenant = "other" }, rule: "core.tenant"},
 		{name: "a plugin shared by all tenants", base: call, edit: func(r *policy.Request) { r.Target.Tenant = policy.Everyone }},
+		{name: "a party without a tenant", base: call, edit: func(r *policy.Request) { r.Subject.Tenant, r.Target.Tenant = "", "" }, rule: "core.tenant"},
+		{name: "a person of another tenant, through a plugin shared by all", base: call, edit: func(r *policy.Request) {
+			r.Subject.Tenant = policy.Everyone
+			u := user(trait.HandlesPII, trait.AuditRequired)
+			u.Tenant = "other"
+			r.OnBehalf = &u
+		}, rule: "core.tenant", says: "person acted for"},
+		{name: "an event of another tenant", base: deliver, edit: func(r *policy.Request) { r.Subject.Tenant = "other" }, rule: "core.tenant"},
 		{name: "a target that is no plugin", base: call, edit: func(r *policy.Request) { r.Target = policy.Party{} }, rule: "operator.target"},
 		{name: "a dangerous operation, in any case", base: call, edit: func(r *policy.Request) { r.Resource.Name = "Delete_All" }, rule: "core.dangerous"},
 		{name: "an undeclared operation", base: call, edit: func(r *policy.Request) { r.Resource.Declared = false }, rule: "operator.endpoint"},
@@ -93,6 +101,14 @@ func TestDecide(t *testing.T) {
 			r.OnBehalf = &u
 		}, rule: "operator.traits", missing: []string{"can_view_user"}, says: "person acted for"},
 		{name: "a required trait nobody registered", base: call, edit: func(r *policy.Request) { r.Resource.Unknown = []string{"moon_access"} }, rule: "operator.traits", says: "moon_access"},
+		{name: "a trait the plugin asks of people, and this one lacks", base: call, edit: func(r *policy.Request) {
+			r.Subject, r.Resource.People = user(trait.HandlesPII, trait.AuditRequired), trait.SetOf(trait.CanViewUser)
+		}, rule: "operator.traits", missing: []string{"can_view_user"}},
+		{name: "a trait the plugin asks of people, and the one acted for lacks", base: call, edit: func(r *policy.Request) {
+			u := user(trait.HandlesPII, trait.AuditRequired)
+			r.OnBehalf, r.Resource.People = &u, trait.SetOf(trait.CanViewUser)
+		}, rule: "operator.traits", missing: []string{"can_view_user"}},
+		{name: "a trait the plugin asks of people is not asked of a plugin", base: call, edit: func(r *policy.Request) { r.Resource.People = trait.SetOf(trait.CanViewUser) }},
 		{name: "data the caller's traits do not cover", base: call, edit: func(r *policy.Request) { r.Subject.Traits = trait.Set{} }, rule: "data.class", missing: []string{"handles_pii", "audit_required"}},
 		{name: "phi is not covered by pii's trait", base: call, edit: func(r *policy.Request) { r.Resource.Classes = trait.ClassesOf(trait.PHI) }, rule: "data.class", missing: []string{"handles_phi"}},
 		{name: "data the user acted for may not see", base: call, edit: func(r *policy.Request) { u := user(trait.Viewer); r.OnBehalf = &u }, rule: "data.class"},
@@ -112,6 +128,12 @@ func TestDecide(t *testing.T) {
 		{name: "only what is missing is redacted", base: deliver, edit: func(r *policy.Request) {
 			r.Resource.Classes, r.Resource.Marked = trait.ClassesOf(trait.PII, trait.PHI), true
 		}, rule: "event.deliver", redact: trait.ClassesOf(trait.PHI)},
+		{name: "an event its receiver does not subscribe to", base: deliver, edit: func(r *policy.Request) { r.Resource.Declared = false }, rule: "event.deliver", says: "does not subscribe"},
+		{name: "an event that requires encryption", base: deliver, edit: func(r *policy.Request) { r.Resource.Encrypts = true }, rule: "data.encryption", missing: []string{"encryption_capable"}},
+		{name: "an address nobody may reach", base: egress, edit: func(r *policy.Request) { r.Resource.Address = "10.0.0.1 is private." }, rule: "proxy.address", says: "10.0.0.1"},
+		{name: "a method nobody approved", base: egress, edit: func(r *policy.Request) { r.Resource.Egress = policy.MethodNotApproved }, rule: "proxy.approved", says: "method"},
+		{name: "a path nobody approved", base: egress, edit: func(r *policy.Request) { r.Resource.Egress = policy.PathNotApproved }, rule: "proxy.approved", says: "path"},
+		{name: "a port nobody approved", base: egress, edit: func(r *policy.Request) { r.Resource.Egress = policy.PortNotApproved }, rule: "proxy.approved", says: "port"},
 		{name: "egress without the trait", base: egress, edit: func(r *policy.Request) { r.Subject.Traits = trait.Set{} }, rule: "proxy.trait", missing: []string{"external_service"}},
 		{name: "a URL with two readings", base: egress, edit: func(r *policy.Request) { r.Resource.URL = "It has user information." }, rule: "proxy.url"},
 		{name: "an undeclared domain", base: egress, edit: func(r *policy.Request) { r.Resource.Declared = false }, rule: "proxy.domain"},
@@ -120,6 +142,13 @@ func TestDecide(t *testing.T) {
 		{name: "plain http", base: egress, edit: func(r *policy.Request) { r.Resource.Egress = policy.PlainNotApproved }, rule: "proxy.approved", says: "Plain http"},
 		{name: "an administrative action without its trait", base: manage, edit: func(r *policy.Request) { r.Subject = user(trait.Viewer) }, rule: "console.access", missing: []string{"plugin_manager"}},
 		{name: "a plugin administers nothing", base: manage, edit: func(r *policy.Request) { r.Subject = plugin("greeter", trait.PluginManager) }, rule: "console.access"},
+		{name: "an administrative action for which nobody named a trait", base: manage, edit: func(r *policy.Request) { r.Resource.Requires = trait.Set{} }, rule: "console.access"},
+		{name: "what everybody may see", base: manage, edit: func(r *policy.Request) {
+			r.Action, r.Subject, r.Resource.Requires = policy.ConsoleView, user(), trait.Set{}
+		}},
+		{name: "an action of no known family", base: manage, edit: func(r *policy.Request) { r.Action = "rocket.launch" }, rule: "core.default", says: "no rule allows"},
+		{name: "a family alone is no action", base: manage, edit: func(r *policy.Request) { r.Action = "plugin" }, rule: "core.default"},
+		{name: "no action", base: manage, edit: func(r *policy.Request) { r.Action = "" }, rule: "core.default"},
 		{name: "the core itself may", base: manage, edit: func(r *policy.Request) { r.Subject = policy.Party{Kind: actor.System, ID: "plugin manager"} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,6 +169,53 @@ func TestDecide(t *testing.T) {
 			}
 			agree(t, p, &r)
 		})
+	}
+}
+
+// Who can help depends on who lacks something: a plugin's traits are accepted
+// when it is enabled, a person's are granted.
+func TestADenialNamesWhoCanHelp(t *testing.T) {
+	p := policy.New(trait.Builtin())
+	for _, tt := range []struct {
+		name string
+		edit func(*policy.Request)
+		want []string
+	}{
+		{"the calling plugin lacks a trait", func(r *policy.Request) { r.Subject.Traits = trait.Set{} }, []string{"plugin_manager"}},
+		{"the calling person lacks one", func(r *policy.Request) { r.Subject = user() }, []string{"user_manager"}},
+		{"the person acted for lacks one", func(r *policy.Request) { u := user(); r.OnBehalf = &u }, []string{"user_manager"}},
+		{"there is no grant", func(r *policy.Request) { r.Resource.Granted = false }, []string{"plugin_manager", "policy_manager"}},
+		{"nobody can help", func(r *policy.Request) { r.Resource.Name = "shutdown" }, nil},
+	} {
+		r := call()
+		tt.edit(&r)
+		if d := p.Decide(&r); d.Allow || !slices.Equal(d.Reason.Grantors, tt.want) {
+			t.Errorf("%s: %s names %v, want %v", tt.name, d.Rule, d.Reason.Grantors, tt.want)
+		}
+	}
+}
+
+// What Rules hands out is a copy: nobody changes the policy through it.
+func TestRulesAreTheCallersOwn(t *testing.T) {
+	for _, r := range policy.Rules() {
+		for i := range r.Actions {
+			r.Actions[i] = "spoilt"
+		}
+		for i := range r.Grantors {
+			r.Grantors[i] = "spoilt"
+		}
+	}
+	ids := map[string]bool{}
+	for _, r := range policy.Rules() {
+		if ids[r.ID] || r.Sentence == "" || slices.Contains(r.Actions, "spoilt") || slices.Contains(r.Grantors, "spoilt") {
+			t.Errorf("rule %s: twice, without a sentence, or spoilt: %+v", r.ID, r)
+		}
+		ids[r.ID] = true
+	}
+	p, r := policy.New(trait.Builtin()), call()
+	r.Subject.Traits = trait.Set{}
+	if d := p.Decide(&r); slices.Contains(d.Reason.Grantors, "spoilt") {
+		t.Error("the policy itself was changed")
 	}
 }
 
@@ -181,7 +257,7 @@ func anything(rnd *rand.Rand) policy.Request {
 	r := policy.Request{
 		Action: actions[rnd.IntN(len(actions))], Subject: party(), Target: party(),
 		Resource: policy.Resource{
-			Name: []string{"get", "shutdown", "a/b"}[rnd.IntN(3)], Requires: trait.SetOf(set().IDs()...), Classes: trait.Classes(rnd.IntN(32)),
+			Name: []string{"get", "shutdown", "a/b"}[rnd.IntN(3)], Requires: trait.SetOf(set().IDs()...), People: trait.SetOf(set().IDs()...), Classes: trait.Classes(rnd.IntN(32)),
 			Declared: rnd.IntN(4) > 0, Granted: rnd.IntN(4) > 0, Egress: policy.Egress(rnd.IntN(3)), Encrypts: rnd.IntN(4) == 0, Marked: rnd.IntN(2) == 0, Resolved: rnd.IntN(2) == 0,
 		},
 	}
@@ -210,8 +286,10 @@ func FuzzDecide(f *testing.F) {
 		extra := trait.ID(int(more) % trait.Builtin().Len())
 		richer.Subject.Traits = r.Subject.Traits.With(extra)
 		richer.Target.Traits = r.Target.Traits.With(extra)
-		if extra == trait.RequiresEncryption {
-			return // the one trait of a target that asks something of its caller is a fact of the resource
+		if r.OnBehalf != nil {
+			u := *r.OnBehalf
+			u.Traits = u.Traits.With(extra)
+			richer.OnBehalf = &u
 		}
 		e := p.Decide(&richer)
 		if d.Allow && !e.Allow {

@@ -10,14 +10,18 @@ import (
 // Action is what the subject wants to do.
 type Action string
 
-// The actions of the lanes. Every other action is administrative: a person's,
-// decided by the traits that Resource.Requires names.
+// The actions of the lanes. The other actions are administrative: a person's, of
+// one of the known families, decided by the traits that Resource.Requires names.
 const (
 	EventPublish Action = "event.publish"
 	EventDeliver Action = "event.deliver"
 	OperatorCall Action = "operator.call"
 	ProxyRequest Action = "proxy.request"
 )
+
+// ConsoleView is looking at what every signed-in person may see. It is the one
+// administrative action that needs no trait.
+const ConsoleView Action = "console.view"
 
 // State is a plugin's place in its lifecycle; "" for parties that have none.
 type State string
@@ -62,9 +66,10 @@ const (
 type Resource struct {
 	Name     string        // operation, event type, host, object or page
 	Requires trait.Set     // traits the subject must hold, and the user acted for
+	People   trait.Set     // traits a person must hold besides, whether they ask or are acted for
 	Unknown  []string      // further required traits that no registry knows: nobody holds them
 	Classes  trait.Classes // classes of the data it carries
-	Declared bool          // the manifest that must declare it does
+	Declared bool          // the manifest that must declare it does: the publisher's, the receiver's, the target's
 	Granted  bool          // an accepted dependency or an administrator allows this call
 	Egress   Egress
 	URL      string // what is wrong with the URL asked for; "" when nothing is

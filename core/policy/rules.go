@@ -27,19 +27,34 @@ const (
 
 func (o outcome) String() string { return [...]string{"skipped", "pass", "redact", "deny"}[o] }
 
+// verdict is one rule's answer to a request. What it says beside that is there
+// only when it does not simply let pass: most requests pass.
 type verdict struct {
-	outcome  outcome
+	outcome outcome
+	*word
+}
+
+type word struct {
 	sentence string        // overrides the rule's own
 	missing  trait.Set     // traits that would have let it pass
+	grantors []string      // overrides the rule's own
 	redact   trait.Classes // with outcome redact
 }
+
+func denied(w word) verdict { return verdict{deny, &w} }
 
 var (
 	lanes      = []Action{EventPublish, EventDeliver, OperatorCall, ProxyRequest}
 	managers   = []string{"plugin_manager"}
 	grantors   = []string{"plugin_manager", "policy_manager"}
 	userGrants = []string{"user_manager"}
+	bothGrants = []string{"plugin_manager", "user_manager"} // whoever may help the party that lacks something
 )
+
+// families are the beginnings of the administrative actions.
+var families = []string{
+	"audit", "config", "console", "data", "egress", "event", "grant", "key", "lane", "mcp", "metrics", "plugin", "policy", "registration", "storage", "trait", "user",
+}
 
 // dangerous operations never pass a lane, whoever asks.
 var dangerous = []string{"delete_all", "format", "shutdown", "restart", "drop_all"}
@@ -53,14 +68,14 @@ var rules = []Rule{
 	{ID: "event.publish", Sentence: "The publisher's manifest declares this event type.", Actions: []Action{EventPublish}, Grantors: managers, check: declaredEvent},
 	{ID: "operator.endpoint", Sentence: "The target's manifest declares this operation.", Actions: []Action{OperatorCall}, Grantors: managers, check: declaredOperation},
 	{ID: "operator.grant", Sentence: "A dependency accepted at enable time, or an administrator, allows the caller to use the target.", Actions: []Action{OperatorCall}, Grantors: grantors, check: granted},
-	{ID: "operator.traits", Sentence: "The caller, and the person it acts for, hold the traits the operation requires.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: requiredTraits},
+	{ID: "operator.traits", Sentence: "The caller, and the person it acts for, hold the traits the operation requires.", Actions: []Action{OperatorCall}, Grantors: bothGrants, check: requiredTraits},
 	{ID: "proxy.trait", Sentence: "Only a plugin with external_service reaches the outside.", Actions: []Action{ProxyRequest}, Grantors: managers, check: externalService},
 	{ID: "proxy.url", Sentence: "The URL is an http or https one that has one reading only.", Actions: []Action{ProxyRequest}, check: readable},
 	{ID: "proxy.address", Sentence: "Every address the host resolves to is public, or opened to it by the deployment.", Actions: []Action{ProxyRequest}, check: reachable},
 	{ID: "proxy.domain", Sentence: "The plugin's manifest declares this host.", Actions: []Action{ProxyRequest}, Grantors: managers, check: declaredDomain},
 	{ID: "proxy.approved", Sentence: "An administrator approved this host, method, path and port, and the approval has not expired.", Actions: []Action{ProxyRequest}, Grantors: []string{"egress_approver"}, check: approved},
 	{ID: "user.sensitive", Sentence: "A person reaches a plugin's data only with the traits its classes need.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: userClasses},
-	{ID: "data.class", Sentence: "The classes of the data are covered by the traits of those who handle it.", Actions: []Action{EventPublish, OperatorCall}, Grantors: userGrants, check: covered},
+	{ID: "data.class", Sentence: "The classes of the data are covered by the traits of those who handle it.", Actions: []Action{EventPublish, OperatorCall}, Grantors: bothGrants, check: covered},
 	{ID: "data.encryption", Sentence: "A resource that requires encryption is used only by callers capable of it.", Actions: []Action{OperatorCall, EventDeliver}, Grantors: managers, check: encryption},
 	{ID: "event.deliver", Sentence: "A receiver sees an event whole, or without the fields it may not see, or not at all.", Actions: []Action{EventDeliver}, Grantors: managers, check: deliver},
 	{ID: "console.access", Sentence: "The person holds the trait this page or action needs.", Grantors: userGrants, check: console},
@@ -70,29 +85,40 @@ var rules = []Rule{
 // its receivers when its publisher has been disabled since.
 func active(r *Request) verdict {
 	if r.Action != EventDeliver && r.Subject.Kind == actor.Plugin && r.Subject.State != Active {
-		return verdict{outcome: deny, sentence: "The calling plugin is " + string(r.Subject.State) + "; only an active plugin may use a lane."}
+		return denied(word{sentence: "The calling plugin is " + string(r.Subject.State) + "; only an active plugin may use a lane."})
 	}
 	if r.Subject.Kind == actor.Anonymous || r.Subject.Kind == "" {
-		return verdict{outcome: deny, sentence: "Nobody proved who is asking."}
+		return denied(word{sentence: "Nobody proved who is asking."})
 	}
 	if r.Target.Kind == actor.Plugin && r.Target.State != Active {
-		return verdict{outcome: deny, sentence: r.Target.ID + " is " + string(r.Target.State) + " and takes part in no lane."}
+		return denied(word{sentence: r.Target.ID + " is " + string(r.Target.State) + " and takes part in no lane."})
 	}
 	return verdict{outcome: pass}
 }
 
+// sameTenant compares both sides, and the person acted for: a plugin that all
+// tenants share does not carry one tenant's people into another.
 func sameTenant(r *Request) verdict {
-	if r.Target.Tenant == "" || r.Target.Tenant == Everyone || r.Subject.Tenant == Everyone || r.Target.Tenant == r.Subject.Tenant {
+	switch {
+	case r.Target.Kind == "":
 		return verdict{outcome: pass}
+	case !shareTenant(r.Subject.Tenant, r.Target.Tenant):
+		return denied(word{sentence: "The two sides belong to different tenants."})
+	case r.OnBehalf != nil && !(shareTenant(r.OnBehalf.Tenant, r.Target.Tenant) && shareTenant(r.OnBehalf.Tenant, r.Subject.Tenant)):
+		return denied(word{sentence: "The person acted for belongs to another tenant."})
 	}
-	return verdict{outcome: deny, sentence: "The two sides belong to different tenants."}
+	return verdict{outcome: pass}
+}
+
+func shareTenant(a, b string) bool {
+	return a == b && a != "" || a == Everyone && b != "" || b == Everyone && a != ""
 }
 
 func notDangerous(r *Request) verdict {
 	name := r.Resource.Name[strings.LastIndexByte(r.Resource.Name, '/')+1:]
 	for _, d := range dangerous {
-		if strings.EqualFold(name, d) {
-			return verdict{outcome: deny, sentence: "The operation " + d + " is dangerous and never passes a lane."}
+		if len(name) == len(d) && strings.EqualFold(name, d) {
+			return denied(word{sentence: "The operation " + d + " is dangerous and never passes a lane."})
 		}
 	}
 	return verdict{outcome: pass}
@@ -102,21 +128,21 @@ func registered(r *Request) verdict {
 	if r.Target.Kind == actor.Plugin {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "There is no such plugin, or it is not for you to know."}
+	return denied(word{sentence: "There is no such plugin, or it is not for you to know."})
 }
 
 func declaredEvent(r *Request) verdict {
 	if r.Resource.Declared {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "The manifest of " + r.Subject.ID + " does not declare that it publishes " + r.Resource.Name + "."}
+	return denied(word{sentence: "The manifest of " + r.Subject.ID + " does not declare that it publishes " + r.Resource.Name + "."})
 }
 
 func declaredOperation(r *Request) verdict {
 	if r.Resource.Declared {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: r.Target.ID + " declares no such operation."}
+	return denied(word{sentence: r.Target.ID + " declares no such operation."})
 }
 
 func granted(r *Request) verdict {
@@ -126,44 +152,57 @@ func granted(r *Request) verdict {
 	case r.Resource.Granted:
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: r.Subject.ID + " has no grant to call " + r.Target.ID + ": declare it as a dependency and have it accepted, or ask for a grant."}
+	return denied(word{sentence: r.Subject.ID + " has no grant to call " + r.Target.ID + ": declare it as a dependency and have it accepted, or ask for a grant."})
 }
 
 func requiredTraits(r *Request) verdict {
 	if len(r.Resource.Unknown) > 0 {
-		return verdict{outcome: deny, sentence: "The operation requires a trait that nobody registered: " + list(r.Resource.Unknown) + "."}
+		return denied(word{sentence: "The operation requires a trait that nobody registered: " + list(r.Resource.Unknown) + "."})
 	}
-	missing := r.Subject.Traits.Missing(r.Resource.Requires)
+	missing, helps := r.Subject.Traits.Missing(r.Resource.Requires), helpers(r.Subject.Kind)
 	who := "The caller must hold the traits of this operation."
+	if missing.Empty() && r.Subject.Kind == actor.User {
+		missing = r.Subject.Traits.Missing(r.Resource.People)
+		who = "This plugin answers only people who hold its traits."
+	}
 	if missing.Empty() && r.OnBehalf != nil {
-		missing = r.OnBehalf.Traits.Missing(r.Resource.Requires)
+		missing, helps = r.OnBehalf.Traits.Missing(r.Resource.Requires.Union(r.Resource.People)), userGrants
 		who = "The person acted for must hold the traits of this operation."
 	}
 	if missing.Empty() {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: who, missing: missing}
+	return denied(word{sentence: who, missing: missing, grantors: helps})
+}
+
+// helpers are the traits of those who can give a party the traits it lacks: a
+// plugin gets them by its manifest, accepted when it is enabled.
+func helpers(k actor.Kind) []string {
+	if k == actor.User {
+		return userGrants
+	}
+	return managers
 }
 
 func externalService(r *Request) verdict {
 	if r.Subject.Traits.Has(trait.ExternalService) {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: r.Subject.ID + " may not reach the outside.", missing: trait.SetOf(trait.ExternalService)}
+	return denied(word{sentence: r.Subject.ID + " may not reach the outside.", missing: trait.SetOf(trait.ExternalService)})
 }
 
 func readable(r *Request) verdict {
 	if r.Resource.URL == "" {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: r.Resource.URL}
+	return denied(word{sentence: r.Resource.URL})
 }
 
 // reachable has nothing to say of a host that other rules keep from being resolved.
 func reachable(r *Request) verdict {
 	switch {
 	case r.Resource.Address != "":
-		return verdict{outcome: deny, sentence: r.Resource.Address}
+		return denied(word{sentence: r.Resource.Address})
 	case r.Resource.Resolved:
 		return verdict{outcome: pass}
 	}
@@ -174,7 +213,7 @@ func declaredDomain(r *Request) verdict {
 	if r.Resource.Declared {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "The manifest of " + r.Subject.ID + " does not list " + r.Resource.Name + " among its allowed domains."}
+	return denied(word{sentence: "The manifest of " + r.Subject.ID + " does not list " + r.Resource.Name + " among its allowed domains."})
 }
 
 var egressSentence = [...]string{
@@ -190,7 +229,7 @@ func approved(r *Request) verdict {
 	if r.Resource.Egress == Approved {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: egressSentence[r.Resource.Egress]}
+	return denied(word{sentence: egressSentence[r.Resource.Egress]})
 }
 
 func userClasses(r *Request) verdict {
@@ -201,18 +240,18 @@ func userClasses(r *Request) verdict {
 	if missing.Empty() {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "This operation answers with " + r.Resource.Classes.Highest().String() + " data, which needs more than you hold.", missing: missing}
+	return denied(word{sentence: "This operation answers with " + r.Resource.Classes.Highest().String() + " data, which needs more than you hold.", missing: missing})
 }
 
 func covered(r *Request) verdict {
 	if missing := r.Subject.Traits.MissingFor(r.Resource.Classes); !missing.Empty() {
-		return verdict{outcome: deny, sentence: r.Subject.ID + " handles data of a class its traits do not cover.", missing: missing}
+		return denied(word{sentence: r.Subject.ID + " handles data of a class its traits do not cover.", missing: missing, grantors: helpers(r.Subject.Kind)})
 	}
 	if r.OnBehalf == nil {
 		return verdict{outcome: pass}
 	}
 	if missing := r.OnBehalf.Traits.MissingFor(r.Resource.Classes); !missing.Empty() {
-		return verdict{outcome: deny, sentence: "The person acted for may not see data of this class.", missing: missing}
+		return denied(word{sentence: "The person acted for may not see data of this class.", missing: missing, grantors: userGrants})
 	}
 	return verdict{outcome: pass}
 }
@@ -228,18 +267,21 @@ func encryption(r *Request) verdict {
 	if party.Traits.Has(trait.EncryptionCapable) {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "This resource requires encryption.", missing: trait.SetOf(trait.EncryptionCapable)}
+	return denied(word{sentence: "This resource requires encryption.", missing: trait.SetOf(trait.EncryptionCapable)})
 }
 
 // deliver lets the receiver (the target) see what its traits cover, removes the
 // rest where the schema marks it, and otherwise keeps the event from it.
 func deliver(r *Request) verdict {
+	if !r.Resource.Declared {
+		return denied(word{sentence: r.Target.ID + " does not subscribe to " + r.Resource.Name + "."})
+	}
 	missing := r.Target.Traits.MissingFor(r.Resource.Classes)
 	if missing.Empty() {
 		return verdict{outcome: pass}
 	}
 	if !r.Resource.Marked {
-		return verdict{outcome: deny, sentence: r.Target.ID + " may not see " + r.Resource.Classes.Highest().String() + " data, and this event does not mark which fields carry it.", missing: missing}
+		return denied(word{sentence: r.Target.ID + " may not see " + r.Resource.Classes.Highest().String() + " data, and this event does not mark which fields carry it.", missing: missing})
 	}
 	var hidden trait.Classes
 	for c := trait.Confidential; c <= trait.PHI; c++ {
@@ -247,7 +289,7 @@ func deliver(r *Request) verdict {
 			hidden = hidden.With(c)
 		}
 	}
-	return verdict{outcome: redact, sentence: r.Target.ID + " receives this event without its " + hidden.String() + " fields.", missing: missing, redact: hidden}
+	return verdict{redact, &word{sentence: r.Target.ID + " receives this event without its " + hidden.String() + " fields.", missing: missing, redact: hidden}}
 }
 
 func console(r *Request) verdict {
@@ -255,11 +297,14 @@ func console(r *Request) verdict {
 		return verdict{outcome: pass}
 	}
 	if r.Subject.Kind != actor.User {
-		return verdict{outcome: deny, sentence: "Only people administer the platform."}
+		return denied(word{sentence: "Only people administer the platform."})
+	}
+	if r.Resource.Requires.Empty() && r.Action != ConsoleView {
+		return denied(word{sentence: "Nobody said which trait this needs, so nobody may do it."})
 	}
 	missing := r.Subject.Traits.Missing(r.Resource.Requires)
 	if missing.Empty() {
 		return verdict{outcome: pass}
 	}
-	return verdict{outcome: deny, sentence: "You may not do this.", missing: missing}
+	return denied(word{sentence: "You may not do this.", missing: missing})
 }

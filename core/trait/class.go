@@ -75,19 +75,24 @@ func (s Classes) String() string { return strings.Join(s.Names(), ", ") }
 // phi needs handles_phi and audit_required, pii needs handles_pii and
 // audit_required, confidential needs handles_confidential (or a higher
 // data-access trait, which CoversClasses allows for); the others need none.
-func (s Classes) Needs() Set {
-	var need Set
-	if s.Has(PHI) {
-		need = need.With(HandlesPHI).With(AuditRequired)
+func (s Classes) Needs() Set { return needs[s&(1<<len(classNames)-1)] }
+
+// needs holds the answer for every set of classes: it is asked for at each decision.
+var needs = func() (all [1 << len(classNames)]Set) {
+	for s := range all {
+		classes := Classes(s)
+		if classes.Has(PHI) {
+			all[s] = all[s].With(HandlesPHI).With(AuditRequired)
+		}
+		if classes.Has(PII) {
+			all[s] = all[s].With(HandlesPII).With(AuditRequired)
+		}
+		if classes.Has(Confidential) && !classes.Has(PII) && !classes.Has(PHI) {
+			all[s] = all[s].With(HandlesConfidential)
+		}
 	}
-	if s.Has(PII) {
-		need = need.With(HandlesPII).With(AuditRequired)
-	}
-	if s.Has(Confidential) && !s.Has(PII) && !s.Has(PHI) {
-		need = need.With(HandlesConfidential)
-	}
-	return need
-}
+	return all
+}()
 
 // MissingFor returns the traits that s lacks to see data of the classes.
 // handles_pii and handles_phi stand in for handles_confidential.
