@@ -47,7 +47,7 @@ func answerKey(c echo.Context, v *visit, status int, f views.KeyForm) error {
 // keyForm asks for a new API key: a part of the traits of whoever looks.
 func (v *visit) keyForm(in url.Values) views.KeyForm {
 	f := views.KeyForm{
-		Name:    views.Field{Name: "name", Label: "Name", Value: in.Get("name"), Required: true, MaxLength: 100, Autocomplete: "off", Help: "What it is for.", Focus: true},
+		Name:    views.Field{Name: "name", ID: "f-key-name", Label: "Name", Value: in.Get("name"), Required: true, MaxLength: 100, Autocomplete: "off", Help: "What it is for.", Focus: true},
 		Expires: views.Field{Name: "expires", Label: "Expires", Type: views.Select, Required: true},
 		Scope:   views.Field{Name: "scope", Label: "Scope", Type: views.Checks, Required: true, Help: "It carries these traits for as long as you have them."},
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/lanes/operator"
 )
 
 // every stands for every method.
@@ -88,7 +89,7 @@ func secretEqual(got, want string) bool {
 // anything a browser could read as another origin.
 func safeNext(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(next, "/console") ||
+	if err != nil || operator.CheckTarget(next) != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(next, "/console") ||
 		strings.ContainsAny(next, "\\\t\r\n") || strings.Contains(next, "//") || strings.Contains(u.Path, "..") {
 		return "/console"
 	}

@@ -92,7 +92,7 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.trace, s.access, s.recoverer, s.canonical, s.hygiene, s.sameOrigin, s.authenticate)
+	e.Pre(s.trace, s.access, s.recoverer, s.hygiene, s.canonical, s.sameOrigin, s.authenticate)
 	for _, r := range s.table {
 		handler := s.guard(r)
 		chain := []echo.MiddlewareFunc{limit(r.bodyLimit())}

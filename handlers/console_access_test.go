@@ -1,0 +1,251 @@
+package handlers_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// toAnyone are the routes that answer a stranger; everything else is 401 to one.
+var toAnyone = []string{
+	"GET /health", "GET /health/live", "GET /health/ready", "GET /.well-known/jwks.json", "POST /auth/login", "POST /plugins/register", "POST /plugins/token",
+	"GET /static/*", "HEAD /static/*", "GET /favicon.ico", "GET /sign-in", "POST /sign-in", "GET /setup", "POST /setup", "GET /invite", "POST /invite",
+	"GET /metrics", // to loopback
+}
+
+// address fills the parameters of a route: a plugin that is there, and ids of
+// nothing for all else, so that asking changes nothing.
+func address(path string) string {
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		switch {
+		case part == ":id" && strings.HasPrefix(path, "/console/plugins"), part == ":id" && strings.HasPrefix(path, "/plugins"), part == ":target":
+			part = "publisher"
+		case part == ":chain":
+			part = "change"
+		case part == ":seq":
+			part = "1"
+		case strings.HasPrefix(part, ":"):
+			part = uuid.Must(uuid.NewV7()).String()
+		case part == "*":
+			part = "nothing"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "/")
+}
+
+// methodOf is a method of a route of the table.
+func methodOf(method string) string {
+	if method == "*" {
+		return http.MethodGet
+	}
+	return method
+}
+
+// status asks as a program does and reads no body: a stream has no end.
+func (b *browser) status(method, path string) int {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	defer cancel()
+	r := must(http.NewRequestWithContext(ctx, method, b.core.URL+path, nil))(b.t)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer := must(b.client.Do(r))(b.t)
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+func TestStrangersGetNothing(t *testing.T) {
+	c := newCore(t)
+	c.setUp()
+	c.enabled("publisher", greeting(), nil)
+	stranger := c.stranger()
+	for _, r := range c.Server.Table() {
+		name := r[0] + " " + r[1]
+		got := stranger.status(methodOf(r[0]), address(r[1]))
+		if slices.Contains(toAnyone, name) {
+			if got == http.StatusUnauthorized && name != "POST /sign-in" && name != "POST /auth/login" && name != "POST /plugins/token" {
+				t.Errorf("%s is public, and answers a stranger 401", name)
+			}
+			continue
+		}
+		if got != http.StatusUnauthorized {
+			t.Errorf("%s answers a stranger %d, want 401", name, got)
+		}
+	}
+	for _, path := range []string{"/console/no/such/page", "/nothing", "/admin", "/plugins/x/y/z"} {
+		if got := stranger.status("GET", path); got != http.StatusUnauthorized {
+			t.Errorf("GET %s, which is not there, answers a stranger %d, want 401", path, got)
+		}
+	}
+}
+
+// The pages and actions of the console by what they need; the addresses below
+// one of these need the same unless they are listed themselves.
+var console = []struct{ method, path, trait string }{
+	{"GET", "/", ""},
+	{"POST", "/sign-out", ""},
+	{"GET", "/console", ""},
+	{"GET", "/console/live", ""},
+	{"GET", "/console/palette", ""},
+	{"GET", "/console/decisions/:id", ""},
+	{"*", "/console/account", ""},
+	{"GET", "/console/plugins", "viewer"},
+	{"GET", "/console/plugins/:id", "viewer"},
+	{"GET", "/console/plugins/:id/permissions", "viewer"},
+	{"GET", "/console/plugins/:id/activity", "audit_viewer"},
+	{"*", "/console/plugins/:id/enable", "plugin_manager"},
+	{"*", "/console/plugins/:id/accept", "plugin_manager"},
+	{"*", "/console/plugins/:id/disable", "plugin_manager"},
+	{"*", "/console/plugins/:id/quarantine", "plugin_manager"},
+	{"*", "/console/plugins/:id/unregister", "plugin_manager"},
+	{"*", "/console/plugins/:id/domains/approve", "egress_approver"},
+	{"POST", "/console/plugins/:id/domains/revoke", "egress_approver"},
+	{"POST", "/console/plugins/:id/grants/:grant/withdraw", "plugin_manager"},
+	{"GET", "/console/events", "event_viewer"},
+	{"GET", "/console/events/stream", "event_viewer"},
+	{"GET", "/console/events/:event", "event_viewer"},
+	{"GET", "/console/audit", "audit_viewer"},
+	{"POST", "/console/audit/verify", "audit_viewer"},
+	{"GET", "/console/audit/export", "audit_viewer"},
+	{"GET", "/console/audit/:chain/:seq", "audit_viewer"},
+	{"*", "/console/users", "user_manager"},
+}
+
+// needed is the trait that a route of the console needs.
+func needed(method, path string) (string, bool) {
+	for _, one := range console {
+		if (one.method == "*" || one.method == method) && path == one.path {
+			return one.trait, true
+		}
+	}
+	for _, one := range console {
+		if one.method == "*" && strings.HasPrefix(path, one.path+"/") {
+			return one.trait, true
+		}
+	}
+	return "", false
+}
+
+func TestEveryoneGetsWhatTheirTraitsOpen(t *testing.T) {
+	c := newCore(t)
+	mara := c.setUp()
+	c.plugin("publisher", greeting(), nil)
+	people := map[string]*browser{
+		"nobody":  c.person("nobody@example.com", "Nobody"),
+		"viewer":  c.person("viewer@example.com", "Viewer", "viewer"),
+		"auditor": c.person("auditor@example.com", "Auditor", "auditor"),
+		"manager": c.person("manager@example.com", "Manager", "plugin-manager"),
+		"watcher": c.person("watcher@example.com", "Watcher", "developer"),
+		"people":  c.person("people@example.com", "People", "user-manager"),
+	}
+	holds := map[string][]string{
+		"nobody": {}, "viewer": {"viewer"}, "auditor": {"viewer", "audit_viewer"}, "manager": {"viewer", "plugin_manager"},
+		"watcher": {"viewer", "event_viewer"}, "people": {"viewer", "user_manager"},
+	}
+	for _, r := range c.Server.Table() {
+		method, path := r[0], r[1]
+		if path != "/" && path != "/sign-out" && path != "/console" && !strings.HasPrefix(path, "/console/") {
+			continue
+		}
+		trait, listed := needed(method, path)
+		if !listed {
+			t.Errorf("%s %s is not in the table of this test", method, path)
+			continue
+		}
+		if method == "POST" && (path == "/sign-out" || strings.HasPrefix(path, "/console/account/")) {
+			continue // their own; tested with what it does
+		}
+		for who, b := range people {
+			want := trait == "" || slices.Contains(holds[who], trait)
+			if method == "POST" && want {
+				continue // allowed: tested with what it does
+			}
+			got := b.status(method, address(path))
+			if (got != http.StatusForbidden) != want {
+				t.Errorf("%s %s answers %s %d; it needs %q", method, path, who, got, trait)
+			}
+		}
+	}
+	if got := mara.status("GET", "/console/plugins/publisher/activity"); got != http.StatusOK {
+		t.Errorf("an administrator gets %d", got)
+	}
+}
+
+// What a person may not see is not on the page: no link, no count, no name.
+func TestPagesHoldNoMoreThanTheirReaderMaySee(t *testing.T) {
+	c := newCore(t)
+	mara := c.setUp()
+	c.plugin("publisher", greeting(), nil)
+	nobody, viewer := c.person("nobody@example.com", "Nobody"), c.person("viewer@example.com", "Viewer", "viewer")
+
+	empty := nobody.get("/console")
+	empty.shows(t, 200, "There is nothing here for you to see yet", "Mara Lindqvist")
+	empty.lacks(t, "Publisher", "/console/plugins", "/console/audit", "/console/events", "/console/users", "Last calls", "Audit proof")
+
+	some := viewer.get("/console")
+	some.shows(t, 200, "Publisher waits to be enabled", "1 plugin, 0 healthy.")
+	some.lacks(t, "/console/audit", "/console/events", "/console/users", "Last calls", "Audit proof", "Canonical")
+
+	detail := viewer.get("/console/plugins/publisher")
+	detail.shows(t, 200, "Only plugin managers may change a plugin.", "plugin_manager", "Mara Lindqvist")
+	detail.lacks(t, `action="/console/plugins/publisher`, "/console/plugins/publisher/activity", "/console/plugins/publisher/enable")
+
+	all := mara.get("/console")
+	all.shows(t, 200, "Last events", "Last calls", "Last egress attempts", "Audit proof", "Canonical", "Operator", "Proxy")
+	viewer.get("/console/palette?q=mara").lacks(t, adminAt)
+	mara.get("/console/palette?q=mara").shows(t, 200, adminAt)
+	viewer.get("/console/palette?q=publ").shows(t, 200, "Publisher")
+	viewer.get("/console/palette?q=publ").lacks(t, "Quarantine")
+}
+
+func TestRefusalsSayWhy(t *testing.T) {
+	c := newCore(t)
+	c.setUp()
+	viewer := c.person("viewer@example.com", "Viewer", "viewer")
+	refused := viewer.get("/console/audit")
+	refused.shows(t, 403, "audit_viewer", "Mara Lindqvist", "may grant it", "console.access")
+	var decision string
+	for _, link := range refused.links() {
+		if strings.HasPrefix(link, "/console/decisions/") {
+			decision = link
+		}
+	}
+	if decision == "" {
+		t.Fatal("the refusal leads to no decision")
+	}
+	viewer.get(decision).shows(t, 200, "Viewer was refused audit.read", "Why denied", "console.access", "audit_viewer")
+	c.person("other@example.com", "Other", "viewer").get(decision).shows(t, 404)
+
+	part := viewer.do("GET", "/console/audit", nil, htmx("main#main", c.URL+"/console"))
+	part.shows(t, 403, "audit_viewer")
+	if part.Header.Get("HX-Reswap") != "none" || !strings.HasPrefix(strings.TrimSpace(part.Body), "<hx-partial") {
+		t.Errorf("htmx is told to replace the page by the refusal: %.120s", part.Body)
+	}
+	program := viewer.do("GET", "/console/audit", nil, http.Header{"Accept": {"*/*"}})
+	if got := program.Header.Get("Content-Type"); program.StatusCode != 403 || got != "application/problem+json" {
+		t.Errorf("a program is answered %d %s", program.StatusCode, got)
+	}
+	viewer.get("/console/nothing").shows(t, 404, "There is nothing at this address")
+	viewer.get("/console/plugins/nothing").shows(t, 404, `No plugin is registered under the id "nothing".`)
+}
+
+func TestPluginsNeverReachTheConsole(t *testing.T) {
+	c := newCore(t)
+	c.setUp()
+	p := c.enabled("publisher", greeting(), nil)
+	for _, path := range []string{"/", "/console", "/console/live", "/console/palette", "/console/plugins", "/console/account", "/console/audit"} {
+		r := must(http.NewRequestWithContext(t.Context(), "GET", c.URL+path, nil))(t)
+		r.Header.Set("Authorization", "Bearer "+p.Token)
+		answer := must(http.DefaultClient.Do(r))(t)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusForbidden {
+			t.Errorf("GET %s answers a plugin %d", path, answer.StatusCode)
+		}
+	}
+}
