@@ -153,14 +153,25 @@ func showReport(w io.Writer, r audit.Report, output string) error {
 		}
 		if r.OK {
 			fmt.Fprintf(w, "%d records verify.\n", r.Rows)
-		} else if r.Bad != nil {
-			fmt.Fprintf(w, "NOT INTACT: %s, record %d: %s\n", plain(r.Bad.Chain), r.Bad.Seq, plain(r.Bad.Sentence))
 		} else {
-			fmt.Fprintln(w, "NOT INTACT.")
+			fmt.Fprintln(w, "NOT INTACT: "+where(r.Bad))
 		}
 	}
 	if !r.OK {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// where says which record is the first bad one.
+func where(b *audit.Bad) string {
+	switch {
+	case b == nil:
+		return "no record is named."
+	case b.Chain != "":
+		return fmt.Sprintf("%s, record %d: %s", plain(b.Chain), b.Seq, plain(b.Sentence))
+	case b.Line > 0:
+		return fmt.Sprintf("line %d: %s", b.Line, plain(b.Sentence))
+	}
+	return plain(b.Sentence)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -11,9 +12,12 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), pluginsCommand(), validateCommand(), auditCommand()}
 }
 
-// exactly wants n arguments; anything else is a usage fault.
+// exactly wants n arguments, none of them empty; anything else is a usage fault.
 func exactly(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return usage{fmt.Errorf("an argument of %s is empty", c.CommandPath())}
+		}
 		if len(args) == n {
 			return nil
 		}

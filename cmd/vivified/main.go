@@ -51,6 +51,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stderr, "vivified:", plain(err.Error()))
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
 		for _, v := range f.Violations {
+			if v.Message == f.Sentence {
+				continue // it was said
+			}
 			fmt.Fprintf(stderr, "  %s\n", plain(strings.TrimSpace(v.Rule+": "+v.Message+" "+v.Fix)))
 		}
 		switch {

@@ -91,7 +91,7 @@ func within(t *testing.T, most time.Duration, ended <-chan error) error {
 	}
 }
 
-const obedientCore = `core: sh -c 'trap "echo core ends; exit" TERM; touch ready; echo core starts; while :; do sleep 0.05; done'`
+const obedientCore = `core: sh -c 'trap "echo core ends; exit" TERM; echo core starts; touch ready; while :; do sleep 0.05; done'`
 
 func TestCoreStartsBeforeItsPluginsAndEndsBeforeThem(t *testing.T) {
 	out, stop, _, ended := launch(t, obedientCore+`

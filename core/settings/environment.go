@@ -9,10 +9,11 @@ import (
 // masterKeyNames are read by the core and are no settings.
 var masterKeyNames = []string{"VIVIFIED_MASTER_KEY", "VIVIFIED_MASTER_KEY_FILE"}
 
-// others are variables of plugins and of what starts them; a core that shares
-// their environment leaves them alone.
+// others are variables of plugins, of what starts them and of the command line; a
+// core that shares their environment leaves them alone.
 var others = []string{
-	"VIVIFIED_PLUGIN_STATE", "VIVIFIED_CORE_URL", "VIVIFIED_CORE_SOCKET", "VIVIFIED_PLUGIN_SOCKET", "VIVIFIED_REGISTRATION_TOKEN",
+	"VIVIFIED_SERVER", "VIVIFIED_TOKEN",
+	"VIVIFIED_PLUGIN_LISTEN", "VIVIFIED_PLUGIN_STATE", "VIVIFIED_CORE_URL", "VIVIFIED_CORE_SOCKET", "VIVIFIED_PLUGIN_SOCKET", "VIVIFIED_REGISTRATION_TOKEN",
 }
 
 const othersPrefix = "VIVIFIED_HELLO_"
