@@ -86,8 +86,8 @@ type Passage struct {
 // Pass decides r and records the decision, durably, before it returns. A denial
 // is a fault that carries the rule, the sentence and the decision's id.
 func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, error) {
-	p := g.policy()
-	d, id := g.Judge(r), uuid.Must(uuid.NewV7())
+	p, id := g.policy(), uuid.Must(uuid.NewV7())
+	d := g.judge(p, r)
 	e := audit.Entry{
 		ID: id, Call: id, Plugin: n.Plugin, Action: string(r.Action), Object: n.Object,
 		Outcome: audit.Allow, Rule: d.Rule, Classes: r.Resource.Classes,
@@ -99,8 +99,11 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 		e.Outcome = audit.Deny
 	}
 	if n.Level > audit.None || !d.Allow {
-		e.Detail = Record{Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: n.Context}
+		e.Detail = describe(p, r, n.Context)
 		if err := g.record.Decide(ctx, e); err != nil {
+			if line, ok := edge(r); ok && d.Allow {
+				g.meter.Ended(line, g.now().Sub(r.At), true)
+			}
 			return Passage{}, err
 		}
 	}
@@ -113,11 +116,13 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 }
 
 // Judge decides r without recording it: for work that records several decisions in one row.
-func (g *Gate) Judge(r *policy.Request) policy.Decision {
+func (g *Gate) Judge(r *policy.Request) policy.Decision { return g.judge(g.policy(), r) }
+
+func (g *Gate) judge(p *policy.Policy, r *policy.Request) policy.Decision {
 	if r.At.IsZero() {
 		r.At = g.now()
 	}
-	d := g.policy().Decide(r)
+	d := p.Decide(r)
 	outcome := "allow"
 	switch {
 	case !d.Allow:
@@ -163,8 +168,7 @@ func (g *Gate) Record(ctx context.Context, e audit.Entry) error { return g.recor
 
 // Describe returns the facts and reasons of r, as Pass would record them.
 func (g *Gate) Describe(r *policy.Request, context any) Record {
-	p := g.policy()
-	return Record{Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: context}
+	return describe(g.policy(), r, context)
 }
 
 // End records what came of an allowed request. At level complete the record is
@@ -201,12 +205,13 @@ func (g *Gate) Admit(ctx context.Context, action, object string, requires trait.
 		Resource: policy.Resource{Name: object, Requires: requires},
 		Trace:    actor.Trace(ctx),
 	}
-	d := g.Judge(r)
+	p := g.policy()
+	d := g.judge(p, r)
 	if d.Allow {
 		return nil
 	}
 	id := uuid.Must(uuid.NewV7())
-	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: d.Rule, Detail: g.Describe(r, nil)}
+	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: d.Rule, Detail: describe(p, r, nil)}
 	if err := g.record.Decide(ctx, e); err != nil {
 		return err
 	}

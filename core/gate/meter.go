@@ -152,10 +152,7 @@ func (m *Meter) Flow(like Edge, minutes int) Flow {
 	now := m.now().Unix() / 60
 	var took [len(bounds) + 1]uint64
 	var ended uint64
-	for e, ring := range m.edges {
-		if !strings.HasPrefix(e.Action, like.Action) || like.From != "" && e.From != like.From || like.To != "" && e.To != like.To {
-			continue
-		}
+	for _, ring := range m.like(like) {
 		for i := range ring {
 			b := &ring[i]
 			age := int(now - b.at)
@@ -176,6 +173,20 @@ func (m *Meter) Flow(like Edge, minutes int) Flow {
 	f.PerMinute = float64(f.Allowed+f.Denied) / float64(minutes)
 	f.P95 = percentile(took[:], ended, 95)
 	return f
+}
+
+// like returns the rings of the edges that match; the meter must be locked.
+func (m *Meter) like(like Edge) []*[meterMinutes]minute {
+	if ring, ok := m.edges[like]; ok && like.From != "" && like.To != "" {
+		return []*[meterMinutes]minute{ring}
+	}
+	var rings []*[meterMinutes]minute
+	for e, ring := range m.edges {
+		if strings.HasPrefix(e.Action, like.Action) && (like.From == "" || e.From == like.From) && (like.To == "" || e.To == like.To) {
+			rings = append(rings, ring)
+		}
+	}
+	return rings
 }
 
 func percentile(took []uint64, n uint64, p uint64) time.Duration {

@@ -39,11 +39,17 @@ type Subject struct {
 	Classes  []string `json:"classes,omitempty"`
 }
 
+func describe(p *policy.Policy, r *policy.Request, context any) Record {
+	return Record{Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: context}
+}
+
 func facts(traits *trait.Registry, r *policy.Request) Facts {
 	f := Facts{
-		Subject:  *party(traits, &r.Subject),
-		Resource: Subject{Name: r.Resource.Name, Requires: traits.Names(r.Resource.Requires), Classes: r.Resource.Classes.Names()},
-		Method:   r.Method,
+		Subject: *party(traits, &r.Subject),
+		Resource: Subject{
+			Name: r.Resource.Name, Requires: append(traits.Names(r.Resource.Requires.Union(r.Resource.People)), r.Resource.Unknown...), Classes: r.Resource.Classes.Names(),
+		},
+		Method: r.Method,
 	}
 	if r.OnBehalf != nil {
 		f.OnBehalf = party(traits, r.OnBehalf)
