@@ -13,12 +13,36 @@ import (
 	"testing"
 )
 
-// readCodes adds the codes of faults and violations made below dir, each with the
-// file that makes it.
-func readCodes(t *testing.T, dir string, into map[string]string) {
+// readCodes returns the codes of faults and violations made below some
+// directories, each with the file that makes it.
+func readCodes(t *testing.T, dirs ...string) map[string]string {
+	t.Helper()
+	fset, into := token.NewFileSet(), map[string]string{}
+	imports := little{importer.ForCompiler(fset, "source", nil)}
+	for _, dir := range dirs {
+		for _, files := range parse(t, fset, dir) {
+			s := newSource(fset, files, imports)
+			for _, made := range s.made {
+				codes, ok := s.values(made, 0)
+				at := fset.Position(made.Pos())
+				if !ok {
+					t.Errorf("%s: which codes can %s be? Teach the test to read it, or list them under open.", at, s.text(made))
+				}
+				for _, code := range codes {
+					if code != "" && into[code] == "" {
+						into[code] = strings.TrimPrefix(at.Filename, "../")
+					}
+				}
+			}
+		}
+	}
+	return into
+}
+
+// parse returns the files below dir, tests left out, by their directory.
+func parse(t *testing.T, fset *token.FileSet, dir string) map[string][]*ast.File {
 	t.Helper()
 	packages := map[string][]*ast.File{}
-	fset := token.NewFileSet()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -38,22 +62,7 @@ func readCodes(t *testing.T, dir string, into map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imports := little{importer.ForCompiler(fset, "source", nil)}
-	for _, files := range packages {
-		s := newSource(fset, files, imports)
-		for _, made := range s.made {
-			codes, ok := s.values(made, 0)
-			at := fset.Position(made.Pos())
-			if !ok {
-				t.Errorf("%s: which codes can %s be? Teach the test to read it, or list them under open.", at, s.text(made))
-			}
-			for _, code := range codes {
-				if code != "" && into[code] == "" {
-					into[code] = strings.TrimPrefix(at.Filename, "../")
-				}
-			}
-		}
-	}
+	return packages
 }
 
 // source is one package, as far as it can be understood without those it imports.
