@@ -278,7 +278,7 @@ func rolesCard(u UserDetail) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "</div><footer><span>A change is in force at once, also in sessions already open.</span> <button class=\"vv-btn vv-push\" type=\"submit\">Save roles</button></footer></form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "</div><footer><span>A change is in force at once: open sessions end, and the person signs in again.</span> <button class=\"vv-btn vv-push\" type=\"submit\">Save roles</button></footer></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
