@@ -104,18 +104,22 @@ test("what a viewer may not do is refused behind the page, too", async () => {
   assert.deepEqual(pages.filter(({ allowed }) => allowed).map(({ page }) => page), ["Overview", "Installed plugins", "Account"]);
 });
 
-test("a role that is given shows the page at once, in the session that is open", (t) =>
+test("a role that is given ends the open sessions, and the next one shows what it opens", (t) =>
   browser.visit(t, { storageState: violaState }, async (page) => {
     const person = (await admin.get(`/admin/users?q=${encodeURIComponent(viola.email)}`)).json.items[0];
     await browser.visit(t, grace, async (desk) => {
       await desk.goto(`/console/users/${person.id}`);
       await desk.getByRole("checkbox", { name: /^Auditor/ }).check();
       await desk.getByRole("button", { name: "Save roles" }).click();
-      await desk.locator("#vv-toasts [data-toast]").waitFor();
+      await desk.locator("#vv-toasts").getByText(/roles of Viola Viewer are saved/).waitFor();
     });
     await page.goto("/console/audit");
+    assert.match(page.url(), /\/sign-in/, "a session goes on with what it was given before");
+    await signIn(page, viola);
     await page.getByRole("heading", { level: 1, name: "Audit" }).waitFor();
+
     await admin.patch(`/admin/users/${person.id}`, { roles: ["viewer"] });
+    violaState = await signedIn(browser, viola);
   }));
 
 test("an API key is shown once, carries what was chosen, and ends when it is revoked", (t) =>
