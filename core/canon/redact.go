@@ -3,6 +3,7 @@ package canon
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strconv"
 
 	"github.com/vivified/vivified/core/trait"
@@ -14,41 +15,49 @@ type Plan struct{ root *step }
 
 // step says what to do with one place of a document.
 type step struct {
-	hide  bool
-	props map[string]*step
-	items *step
-	rest  *step // what the schema does not name; nil: hidden
-	whole bool  // nothing below is hidden: copy as it is
+	hide     bool
+	whole    bool // copy as it is
+	scalars  bool // a scalar stays
+	props    map[string]*step
+	patterns []stepPattern
+	items    *step
+	rest     *step // what the schema does not name; nil: hidden
 }
 
-// Plan compiles the removal of the hidden classes. What the schema does not
-// describe is removed too.
+type stepPattern struct {
+	name *regexp.Regexp
+	step *step
+}
+
+// Plan returns the removal of the hidden classes, compiled at its first use. What
+// the schema does not describe is removed too.
 func (m *Marks) Plan(hidden trait.Classes) *Plan {
-	if hidden == 0 {
-		return &Plan{root: &step{whole: true}}
+	at := &m.plans[int(hidden)%len(m.plans)]
+	if p := at.Load(); p != nil {
+		return p
 	}
-	return &Plan{root: m.root.plan(hidden)}
+	p := &Plan{root: &step{whole: true}}
+	if hidden != 0 {
+		p.root = m.root.plan(hidden)
+	}
+	at.Store(p)
+	return p
 }
 
 func (n *mark) plan(hidden trait.Classes) *step {
-	if n == nil {
+	switch {
+	case n == nil || n.marked && hidden.Has(n.class):
 		return &step{hide: true}
-	}
-	if n.marked && hidden.Has(n.class) {
-		return &step{hide: true}
-	}
-	if n.unknown {
+	case !n.described():
 		// An object of unknown members: hidden, unless its own mark says what it is.
 		return &step{hide: !n.marked, whole: n.marked}
 	}
-	s := &step{}
-	if n.props == nil && n.items == nil && n.rest == nil {
-		s.whole = true
-		return s
-	}
-	s.props = make(map[string]*step, len(n.props))
+	s := &step{scalars: n.scalars, props: make(map[string]*step, len(n.props))}
 	for name, child := range n.props {
 		s.props[name] = child.plan(hidden)
+	}
+	for _, p := range n.patterns {
+		s.patterns = append(s.patterns, stepPattern{p.name, p.mark.plan(hidden)})
 	}
 	if n.items != nil {
 		s.items = n.items.plan(hidden)
@@ -57,6 +66,32 @@ func (n *mark) plan(hidden trait.Classes) *step {
 		s.rest = n.rest.plan(hidden)
 	}
 	return s
+}
+
+// hideStep is what is done with anything the schema does not describe.
+var hideStep = &step{hide: true}
+
+// member returns what to do with a member of that name. One that several patterns
+// describe differently goes.
+func (s *step) member(name string) *step {
+	if child, ok := s.props[name]; ok {
+		return child
+	}
+	found := s.rest
+	matched := false
+	for _, p := range s.patterns {
+		if !p.name.MatchString(name) {
+			continue
+		}
+		if matched {
+			return hideStep
+		}
+		found, matched = p.step, true
+	}
+	if found == nil {
+		return hideStep
+	}
+	return found
 }
 
 // errDocument is what Redact returns for anything that is not one JSON value.
@@ -103,24 +138,26 @@ func (r *redactor) value(s *step, path string) {
 	r.space()
 	switch {
 	case s.whole:
-		from := r.at
-		r.skip()
-		r.out = append(r.out, r.in[from:r.at]...)
+		r.copy()
 	case r.in[r.at] == '{':
 		r.object(s, path)
 	case r.in[r.at] == '[':
 		r.array(s, path)
+	case s.scalars:
+		r.copy()
 	default:
 		// A scalar where the schema promised a structure: it describes nothing, so it goes.
-		from := r.at
 		r.skip()
-		if len(s.props) == 0 && s.items == nil && s.rest == nil {
-			r.out = append(r.out, r.in[from:r.at]...)
-			return
-		}
 		r.removed = append(r.removed, path)
 		r.out = append(r.out, "null"...)
 	}
+}
+
+// copy passes over one value that stays.
+func (r *redactor) copy() {
+	from := r.at
+	r.skip()
+	r.out = append(r.out, r.in[from:r.at]...)
 }
 
 func (r *redactor) object(s *step, path string) {
@@ -145,12 +182,9 @@ func (r *redactor) object(s *step, path string) {
 		r.space()
 		r.at++ // ':'
 		r.space()
-		child := s.props[key]
-		if child == nil {
-			child = s.rest
-		}
+		child := s.member(key)
 		at := path + "/" + pointer(key)
-		if child == nil || child.hide {
+		if child.hide {
 			r.skip()
 			r.removed = append(r.removed, at)
 			continue

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/canon"
@@ -125,19 +124,6 @@ func Open(ctx context.Context, c Config) (*Lane, error) {
 	}
 	l.rounds = rounds{lane: l, open: map[string]*round{}}
 	return l, nil
-}
-
-// publications are the declarations of one manifest, compiled.
-type publications struct {
-	by map[string]publication // by declared type or pattern
-}
-
-// publication is one event type a plugin may publish.
-type publication struct {
-	declared manifest.Publish
-	marks    *canon.Marks
-	schema   *jsonschema.Schema // nil: none was declared
-	digest   string             // of the schema, to know marks of another version
 }
 
 // declaration returns what m declares about an event type.
