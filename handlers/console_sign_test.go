@@ -287,4 +287,3 @@ func (p page) links() []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
-
