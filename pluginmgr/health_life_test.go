@@ -22,7 +22,7 @@ import (
 	"github.com/vivified/vivified/pluginmgr"
 )
 
-// lifeLane is the operator lane over the world's plugins.
+// lane is the operator lane over the world's plugins.
 func (w *lifeWorld) lane() *operator.Lane {
 	log := slog.New(slog.DiscardHandler)
 	record := audit.NewWriter(w.db.Pool, audit.WriterConfig{Replica: "lane", Log: log})
@@ -61,7 +61,7 @@ func TestThreshold(t *testing.T) {
 	if h := w.plugin("checked").Health; h != registry.Unknown {
 		t.Errorf("never checked, it is %s", h)
 	}
-	w.run(w.Run)
+	stop := w.run(w.Run)
 	for i, step := range []struct {
 		answers  int
 		health   registry.Health
@@ -108,6 +108,7 @@ func TestThreshold(t *testing.T) {
 	if len(metrics) != 2 || metrics["queue"] != 7 || metrics["uptime"] != 1.5 {
 		t.Errorf("the numbers of the body became %v", metrics)
 	}
+	stop()
 	lifeMust(t, w.Disable(w.ctx(), "checked", "test"))
 	lifeRefused(t, "a disabled target", w.ping(lane, "caller", "checked"), fault.Unavailable, "target.disabled")
 }

@@ -132,7 +132,7 @@ func lifeDoc(id string, members map[string]any) []byte {
 	return raw
 }
 
-// at is a manifest member that says where the plugin runs.
+// lifeAt is a manifest member that says where the plugin runs.
 func lifeAt(url string) map[string]any { return map[string]any{"kind": "external", "base_url": url} }
 
 // register registers and fails the test when that is refused.
