@@ -89,7 +89,6 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 		return tokens, true, err
 	}
 	wider := len(Widenings(m.Registry.Snapshot().Traits(), known.Manifest, mf)) > 0
-	wider := len(Widenings(m.Registry.Snapshot().Traits(), known.Manifest, mf)) > 0
 	if err := m.Registry.Return(ctx, mf, address, peer, wider); err != nil {
 		return tokens, true, err
 	}
