@@ -91,7 +91,12 @@ func (s *Server) sendExport(c echo.Context, f audit.Filter) error {
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Disposition", `attachment; filename="audit-`+time.Now().UTC().Format("20060102-150405")+`.`+string(format)+`"`)
-	return s.Audit.Export(c.Request().Context(), f, format, s.Signer, c.Response())
+	err := s.Audit.Export(c.Request().Context(), f, format, s.Signer, piecesOf(c))
+	if err != nil && c.Response().Committed {
+		s.Log.ErrorContext(c.Request().Context(), "audit export broken off", "error", err)
+		panic(http.ErrAbortHandler) // it must not look whole
+	}
+	return err
 }
 
 // verifyAudit handles GET /admin/audit/verify.

@@ -3,9 +3,9 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +19,9 @@ import (
 	"github.com/vivified/vivified/lanes/proxy"
 )
 
+// eventID is what a publisher may call an event.
+var eventID = regexp.MustCompile(`^[!-~]{1,128}$`)
+
 // publish handles POST /messaging/events.
 func (s *Server) publish(c echo.Context) error {
 	r := c.Request()
@@ -30,10 +33,11 @@ func (s *Server) publish(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(events) == 1 && events[0].ID == "" {
-		if key := r.Header.Get("Idempotency-Key"); key != "" {
-			events[0].ID = key
+	if key := r.Header.Get("Idempotency-Key"); key != "" && len(events) == 1 && events[0].ID == "" {
+		if !eventID.MatchString(key) {
+			return fault.New(fault.Invalid, "event.id", "An Idempotency-Key becomes the event's id: at most 128 printable ASCII characters without spaces.")
 		}
+		events[0].ID = key
 	}
 	type answer struct {
 		EventID   string `json:"event_id"`
@@ -67,7 +71,9 @@ func (s *Server) eventStream(c echo.Context) error {
 		}
 	}
 	out := sse(c)
-	return s.Events.Listen(r.Context(), how, func(e *canonical.Sent) error {
+	ctx, stop := s.whileGood(r.Context())
+	defer stop()
+	return s.Events.Listen(ctx, how, func(e *canonical.Sent) error {
 		if e == nil {
 			return out.comment("alive")
 		}
@@ -134,7 +140,7 @@ func (s *Server) gateway(c echo.Context) error {
 		return err
 	}
 	defer answer.Body.Close()
-	return relay(c, answer.Status, answer.Header, answer.Body, early)
+	return s.relay(c, answer.Status, answer.Header, answer.Body, early)
 }
 
 // onBehalf reads for whom a plugin acts. Only what the core itself gave it counts.
@@ -155,66 +161,12 @@ func (s *Server) onBehalf(ctx context.Context, r *http.Request, call *operator.C
 	return nil
 }
 
-// relay passes a plugin's answer on as it arrives. The early clients expect JSON
-// whatever the plugin answered: anything else is wrapped as {"raw": text}.
-func relay(c echo.Context, status int, header http.Header, body io.Reader, early bool) error {
-	h := c.Response().Header()
-	if early && !strings.Contains(header.Get("Content-Type"), "json") {
-		raw, err := io.ReadAll(body)
-		if err != nil {
-			return err
-		}
-		return c.JSON(status, map[string]string{"raw": string(raw)})
-	}
-	for name, values := range header {
-		h[name] = values
-	}
-	// Whatever a plugin answers is data to the core's origin, never a page.
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	c.Response().WriteHeader(status)
-	if c.Request().Method == http.MethodHead {
-		return nil
-	}
-	var err error
-	if header.Get("Content-Length") != "" {
-		_, err = io.Copy(c.Response(), body)
-	} else {
-		err = flushCopy(c.Response(), body)
-	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		panic(http.ErrAbortHandler) // the answer is half sent: break the connection rather than pretend it ended well
-	}
-	return nil
-}
-
-// flushCopy copies an answer whose length nobody knows piece by piece, so that
-// streams stream.
-func flushCopy(w *echo.Response, r io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil {
-				return werr
-			}
-			w.Flush()
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
 func timeoutOf(raw string) (time.Duration, error) {
 	if raw == "" {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseFloat(raw, 64)
-	if err != nil || seconds <= 0 || seconds > 3600 {
+	if err != nil || !(seconds > 0 && seconds <= 3600) { // NaN is neither
 		return 0, fault.New(fault.Unprocessable, "operator.timeout", "The timeout is a number of seconds above 0.")
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
@@ -249,5 +201,5 @@ func (s *Server) proxyStream(c echo.Context) error {
 		return err
 	}
 	defer reply.Body.Close()
-	return relay(c, reply.Status, reply.Header, reply.Body, false)
+	return s.relay(c, reply.Status, reply.Header, reply.Body, false)
 }

@@ -79,18 +79,18 @@ func (s *Server) heartbeat(c echo.Context) error {
 
 // pluginView is a plugin as the API shows it. It never carries credentials.
 type pluginView struct {
-	Manifest      any `json:"manifest"`
-	Pending       any `json:"pending_manifest,omitempty"`
-	Widenings     []string    `json:"widenings,omitempty"`
-	Status        string      `json:"status"`
-	StatusReason  string      `json:"status_reason,omitempty"`
-	RegisteredAt  time.Time   `json:"registered_at"`
-	EnabledAt     *time.Time  `json:"enabled_at,omitempty"`
-	LastHeartbeat *time.Time  `json:"last_heartbeat"`
-	Health        string      `json:"health"`
-	HealthDetail  string      `json:"health_detail,omitempty"`
-	Traits        []string    `json:"traits"` // accepted: what counts
-	Address       string      `json:"address,omitempty"`
+	Manifest      any        `json:"manifest"`
+	Pending       any        `json:"pending_manifest,omitempty"`
+	Widenings     []string   `json:"widenings,omitempty"`
+	Status        string     `json:"status"`
+	StatusReason  string     `json:"status_reason,omitempty"`
+	RegisteredAt  time.Time  `json:"registered_at"`
+	EnabledAt     *time.Time `json:"enabled_at,omitempty"`
+	LastHeartbeat *time.Time `json:"last_heartbeat"`
+	Health        string     `json:"health"`
+	HealthDetail  string     `json:"health_detail,omitempty"`
+	Traits        []string   `json:"traits"` // accepted: what counts
+	Address       string     `json:"address,omitempty"`
 }
 
 func (s *Server) pluginView(p *registry.Plugin) pluginView {
@@ -188,11 +188,11 @@ func (s *Server) pluginHealth(c echo.Context) error {
 		return err
 	}
 	type sample struct {
-		At      time.Time   `json:"at"`
-		Health  string      `json:"health"`
-		Detail  string      `json:"detail,omitempty"`
-		Latency float64     `json:"latency_ms"`
-		Metrics any `json:"metrics"`
+		At      time.Time `json:"at"`
+		Health  string    `json:"health"`
+		Detail  string    `json:"detail,omitempty"`
+		Latency float64   `json:"latency_ms"`
+		Metrics any       `json:"metrics"`
 	}
 	history := []sample{}
 	for _, x := range samples {

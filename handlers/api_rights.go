@@ -223,6 +223,9 @@ func (s *Server) listRegistrationTokens(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
+// maxSeconds is a time longer than any that is allowed, which can be computed with.
+const maxSeconds = 10 * 366 * 24 * 60 * 60
+
 // createRegistrationToken handles POST /admin/registration-tokens.
 func (s *Server) createRegistrationToken(c echo.Context) error {
 	var in struct {
@@ -233,6 +236,7 @@ func (s *Server) createRegistrationToken(c echo.Context) error {
 	if err := bind(c, &in); err != nil {
 		return err
 	}
+	in.ExpiresIn = min(max(in.ExpiresIn, -1), maxSeconds) // beyond, it would be another number as a duration
 	t, secret, err := s.Identity.CreateRegistrationToken(c.Request().Context(), in.Plugin, in.Label, time.Duration(in.ExpiresIn)*time.Second)
 	if err != nil {
 		return err

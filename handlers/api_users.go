@@ -123,6 +123,9 @@ func (s *Server) changeUser(c echo.Context) error {
 	if err := bind(c, &in); err != nil {
 		return err
 	}
+	if in.Status != nil && *in.Status != "active" && *in.Status != "suspended" {
+		return fault.New(fault.Unprocessable, "user.status", "The status is active or suspended.")
+	}
 	user, err := s.Identity.User(ctx, id)
 	if err != nil {
 		return err
@@ -138,13 +141,10 @@ func (s *Server) changeUser(c echo.Context) error {
 		}
 	}
 	if in.Status != nil {
-		switch *in.Status {
-		case "suspended":
+		if *in.Status == "suspended" {
 			user, err = s.Identity.Suspend(ctx, id, in.Reason)
-		case "active":
+		} else {
 			user, err = s.Identity.Reactivate(ctx, id)
-		default:
-			err = fault.New(fault.Unprocessable, "user.status", "The status is active or suspended.")
 		}
 		if err != nil {
 			return err

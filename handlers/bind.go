@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"reflect"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,20 +26,55 @@ func bind(c echo.Context, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return fault.New(fault.Invalid, "body.malformed", "The body is not JSON in UTF-8.")
+	}
 	if err := json.Unmarshal(body, v); err != nil {
-		if bad, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return fault.New(fault.Invalid, "body.type", "The member %q of the body should be a %s.", bad.Field, bad.Type.Kind())
-		}
-		return fault.New(fault.Invalid, "body.malformed", "The body is not JSON; check it near the place the parser stopped.").Because(err)
+		return wrongType(err, body, v)
 	}
 	return nil
 }
 
-// noStore answers JSON that carries a secret, which no cache may keep.
-func noStore(c echo.Context, status int, v any) error {
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.JSON(status, v)
+// wrongType says which member of a body is not of the type it must have.
+func wrongType(err error, body []byte, v any) error {
+	bad, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if ok && bad.Field != "" {
+		return fault.New(fault.Invalid, "body.type", "The member %q of the body should be %s.", bad.Field, typeName(bad.Type)).Because(err)
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return fault.New(fault.Invalid, "body.type", "The body should be a JSON object.").Because(err)
+	}
+	// A type that reads itself, such as a time, does not know the name of its member.
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]})
+		if json.Unmarshal(one, reflect.New(reflect.TypeOf(v).Elem()).Interface()) != nil {
+			return fault.New(fault.Invalid, "body.type", "The member %q of the body is not of the form it should have; a time is written like 2026-03-17T14:00:00Z.", name).Because(err)
+		}
+	}
+	return fault.New(fault.Invalid, "body.type", "A member of the body is not of the form it should have.").Because(err)
 }
+
+// typeNames are the types of Go as JSON calls them.
+var typeNames = map[reflect.Kind]string{
+	reflect.String: "a string", reflect.Bool: "true or false", reflect.Slice: "an array", reflect.Array: "an array", reflect.Map: "an object", reflect.Struct: "an object",
+}
+
+func typeName(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if name, ok := typeNames[t.Kind()]; ok {
+		return name
+	}
+	if t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 {
+		return "a whole number that is not too large"
+	}
+	return "a number"
+}
+
+// noStore answers JSON that no cache may keep, as no answer may that does not say so.
+func noStore(c echo.Context, status int, v any) error { return c.JSON(status, v) }
 
 // pageSize reads ?limit, between 1 and most.
 func pageSize(c echo.Context, usual, most int) (int, error) {

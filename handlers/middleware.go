@@ -1,9 +1,8 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -37,34 +36,6 @@ func (s *Server) recoverer(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// trace gives every request a W3C trace id: the caller's, or a new one.
-func (s *Server) trace(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		id := traceID(r.Header.Get("traceparent"))
-		ctx := actor.WithAddress(actor.WithTrace(r.Context(), id), s.clientAddress(r))
-		c.SetRequest(r.WithContext(ctx))
-		c.Response().Header().Set("X-Trace-Id", id)
-		return next(c)
-	}
-}
-
-// traceID returns the trace id of a valid W3C traceparent (level 1), or a random one.
-func traceID(traceparent string) string {
-	parts := strings.Split(traceparent, "-")
-	if len(parts) >= 4 && len(parts[0]) == 2 && parts[0] != "ff" && len(parts[1]) == 32 && len(parts[2]) == 16 &&
-		isLowerHex(parts[1]) && isLowerHex(parts[2]) && parts[1] != strings.Repeat("0", 32) && parts[2] != strings.Repeat("0", 16) {
-		return parts[1]
-	}
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
-
-func isLowerHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdef") == ""
-}
-
 // clientAddress is the peer's, or what trusted proxies say of theirs.
 func (s *Server) clientAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -74,7 +45,7 @@ func (s *Server) clientAddress(r *http.Request) string {
 	if !s.trusted(host) {
 		return host
 	}
-	hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",") // some proxies add a line of their own
 	for i := len(hops) - 1; i >= 0; i-- {
 		hop := strings.TrimSpace(hops[i])
 		if _, err := netip.ParseAddr(hop); err != nil {
@@ -115,22 +86,11 @@ func (s *Server) canonical(next echo.HandlerFunc) echo.HandlerFunc {
 // forwarded is set on a request that somebody unknown passed on: its peer is not its sender.
 const forwarded = "forwarded"
 
-// hygiene drops identity that only the core may state, and sets the headers of every answer.
-func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
+// headers are those of every answer, whatever it is and whoever made it.
+func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r := c.Request()
-		peer, _, _ := net.SplitHostPort(r.RemoteAddr)
-		fromProxy := s.trusted(peer)
-		for name := range r.Header {
-			switch {
-			case name == "X-Caller-Plugin", strings.HasPrefix(name, "X-Vivified-") && name != "X-Vivified-On-Behalf-Of":
-				r.Header.Del(name)
-			case strings.HasPrefix(name, "X-Forwarded-") && !fromProxy:
-				c.Set(forwarded, true)
-				r.Header.Del(name)
-			}
-		}
 		h := c.Response().Header()
+		h.Set("Cache-Control", "no-store") // what may be kept says so itself
 		h.Set("Content-Security-Policy", views.ContentSecurityPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
@@ -145,6 +105,30 @@ func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// hygiene drops identity that only the core may state.
+func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		peer, _, _ := net.SplitHostPort(r.RemoteAddr)
+		fromProxy := s.trusted(peer)
+		if len(r.TransferEncoding) > 0 {
+			// A Content-Length beside the chunks has been dropped without a trace; then
+			// the connection must end with the answer (RFC 9112, section 6.1).
+			c.Response().Header().Set("Connection", "close")
+		}
+		for name := range r.Header {
+			switch {
+			case name == "X-Caller-Plugin", strings.HasPrefix(name, "X-Vivified-") && name != "X-Vivified-On-Behalf-Of":
+				r.Header.Del(name)
+			case strings.HasPrefix(name, "X-Forwarded-") && !fromProxy:
+				c.Set(forwarded, true)
+				r.Header.Del(name)
+			}
+		}
+		return next(c)
+	}
+}
+
 // limit bounds the body before anything reads it; lanes and uploads raise it for themselves.
 func limit(bytes int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -153,32 +137,32 @@ func limit(bytes int64) echo.MiddlewareFunc {
 			if r.ContentLength > bytes {
 				return fault.New(fault.TooLarge, "body.too_large", "The request body is larger than the %d bytes this address accepts.", bytes)
 			}
-			r.Body = http.MaxBytesReader(c.Response(), r.Body, bytes)
+			r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, bytes)
 			return next(c)
 		}
 	}
 }
 
-// access logs one line a request, at debug level when all went well.
+// access logs one line a request, at debug level when all went well. One whose
+// answer was broken off in the middle has its line too.
 func (s *Server) access(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start := time.Now()
-		err := next(c)
-		if err != nil {
+		start, whole := time.Now(), false
+		defer func() {
+			status, level := c.Response().Status, slog.LevelDebug
+			if status >= 500 || !whole {
+				level = slog.LevelWarn
+			}
+			route := cmp.Or(c.Path(), "-")
+			took := time.Since(start)
+			s.observe(c.Request().Method, route, status, took)
+			s.Log.Log(c.Request().Context(), level, "request", "method", c.Request().Method, "route", route, "status", status, "took", took,
+				"bytes", c.Response().Size, "whole", whole, "actor", actorLabel(c.Request().Context()))
+		}()
+		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
-		status, level := c.Response().Status, slog.LevelDebug
-		if status >= 500 {
-			level = slog.LevelWarn
-		}
-		route := c.Path()
-		if route == "" {
-			route = "-"
-		}
-		took := time.Since(start)
-		s.observe(c.Request().Method, route, status, took)
-		s.Log.Log(c.Request().Context(), level, "request", "method", c.Request().Method, "route", route, "status", status,
-			"took", took, "bytes", c.Response().Size, "actor", actorLabel(c.Request().Context()))
+		whole = true
 		return nil
 	}
 }

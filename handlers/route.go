@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"cmp"
 	"crypto/subtle"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -13,8 +15,14 @@ import (
 	"github.com/vivified/vivified/lanes/operator"
 )
 
-// every stands for every method.
+// every stands for every method of carried.
 const every = "*"
+
+// carried are the methods that lanes carry. CONNECT and TRACE are not among them:
+// a target that mirrors what it received would show the caller the core's token.
+var carried = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
 
 // access says whose request a route answers.
 type access uint8
@@ -32,9 +40,21 @@ type route struct {
 	path    string
 	who     access
 	needs   []trait.ID // what a person must hold, all of them
-	action  string     // what a refusal is recorded as; needed with needs
+	action  string     // what a refusal is recorded as; "": a look at the console
 	handler echo.HandlerFunc
 	body    int64 // limit in bytes; 0: 1 MiB
+}
+
+// methods are those it answers. What is got can be asked for without its body
+// (RFC 9110, section 9.3.2).
+func (r route) methods() []string {
+	switch r.method {
+	case every:
+		return carried
+	case http.MethodGet:
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{r.method}
 }
 
 func (r route) bodyLimit() int64 {
@@ -44,13 +64,20 @@ func (r route) bodyLimit() int64 {
 	return 1 << 20
 }
 
+// usualAction is what a refusal is recorded as when its route does not say.
+const usualAction = "console.view"
+
+// routed is where a request has the action of its route, once it has one.
+const routed = "action"
+
 // guard lets a request through to r's handler when its actor is of the right
 // kind and holds what the route needs. Denials are recorded and carry a decision.
 func (s *Server) guard(r route) echo.HandlerFunc {
-	needs := trait.SetOf(r.needs...)
+	needs, action := trait.SetOf(r.needs...), cmp.Or(r.action, usualAction)
 	return func(c echo.Context) error {
 		ctx := c.Request().Context()
 		who := actor.From(ctx)
+		c.Set(routed, action)
 		switch {
 		case r.who == anyone:
 			return r.handler(c)
@@ -59,15 +86,31 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		case r.who == plugins && who.Kind != actor.Plugin:
 			return fault.New(fault.Denied, "identity.plugins_only", "This address answers plugins only.")
 		case r.who == users || who.Kind == actor.User && len(r.needs) > 0:
-			action := r.action
-			if action == "" {
-				action = "console.view"
-			}
-			if err := s.Gate.Admit(ctx, action, r.path, needs); err != nil {
+			if err := s.Gate.Admit(ctx, action, c.Request().URL.Path, needs); err != nil {
 				return err
 			}
 		}
 		return r.handler(c)
+	}
+}
+
+// recorded puts on record what was denied without the gate being asked, such as a
+// request that names another plugin than its credential does.
+func (s *Server) recorded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if err == nil {
+			return nil
+		}
+		f := fault.Of(err)
+		if f.Kind != fault.Denied || f.Decision != "" {
+			return err
+		}
+		action, ok := c.Get(routed).(string)
+		if !ok {
+			action = "http.request"
+		}
+		return s.Gate.Refuse(c.Request().Context(), action, c.Request().URL.Path, f)
 	}
 }
 

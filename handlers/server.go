@@ -7,6 +7,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Version        string
 	Log            *slog.Logger
+
+	// Patience is how long a client may take for the headers of a request, and
+	// for a body to begin to come. Default 10 s.
+	Patience time.Duration
 }
 
 // Proof verifies the audit of the running installation.
@@ -80,6 +85,7 @@ type Server struct {
 
 // New builds the server.
 func New(c Config) *Server {
+	c.Patience = cmp.Or(c.Patience, 10*time.Second)
 	s := &Server{Config: c, echo: echo.New(), csrf: http.NewCrossOriginProtection()}
 	s.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "vivified_http_request_duration_seconds", Help: "Time to answer an HTTP request, by route.",
@@ -92,17 +98,21 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.trace, s.access, s.recoverer, s.hygiene, s.canonical, s.sameOrigin, s.authenticate)
+	e.Pre(s.trace, s.headers, s.access, s.recoverer, s.pace, s.recorded, s.canonical, s.hygiene, s.authenticate, s.sameOrigin)
 	for _, r := range s.table {
-		handler := s.guard(r)
-		chain := []echo.MiddlewareFunc{limit(r.bodyLimit())}
-		if r.method == every {
-			e.Any(r.path, handler, chain...)
-			continue
-		}
-		e.Add(r.method, r.path, handler, chain...)
+		e.Match(r.methods(), r.path, s.guard(r), limit(r.bodyLimit()))
 	}
 	return s
+}
+
+// HTTP returns the server that answers by s, with the limits under which it may
+// face strangers.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler: s, ReadHeaderTimeout: s.Patience, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is no path of ours
+		ErrorLog:                     slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // ServeHTTP implements http.Handler.

@@ -70,6 +70,7 @@ type coreConfig struct {
 	env   map[string]string
 	hosts map[string]netip.Addr
 	open  proxy.Ranges
+	waits time.Duration
 }
 
 // env sets an environment variable of the core.
@@ -83,6 +84,11 @@ func host(name string) setting {
 		c.hosts[name] = netip.MustParseAddr("127.0.0.1")
 		c.open[name] = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}
+}
+
+// patient has the core wait so long for a client.
+func patient(d time.Duration) setting {
+	return func(c *coreConfig) { c.waits = d }
 }
 
 // newCore starts a core. Plugins may register from loopback without a token,
@@ -159,11 +165,12 @@ func newCore(t testing.TB, edits ...setting) *core {
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, Proof: c, Gate: c.Gate,
 		Events: c.Events, Calls: calls, Egress: egress, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
-		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger,
+		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits,
 	})
 	served := httptest.NewUnstartedServer(c.Server)
 	served.Listener.Close()
 	served.Listener = listener
+	served.Config = c.Server.HTTP()
 	served.Config.BaseContext = func(net.Listener) context.Context { return base }
 	served.Start()
 	t.Cleanup(func() { cut(); served.Close() }) // streams end with base; Close waits for them

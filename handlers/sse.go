@@ -2,11 +2,15 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/fault"
 )
 
 // stream writes server-sent events (HTML Standard, section 9.2). Its header goes
@@ -18,9 +22,6 @@ type stream struct {
 
 func sse(c echo.Context) *stream { return &stream{c: c} }
 
-// write bounds how long one slow reader may hold a write.
-const write = 10 * time.Second
-
 func (s *stream) begin() {
 	if s.open {
 		return
@@ -28,22 +29,41 @@ func (s *stream) begin() {
 	s.open = true
 	h := s.c.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	s.c.Response().WriteHeader(http.StatusOK)
 }
 
 func (s *stream) flush(b []byte) error {
 	s.begin()
-	rc := http.NewResponseController(s.c.Response().Writer)
-	_ = rc.SetWriteDeadline(time.Now().Add(write))
-	if _, err := s.c.Response().Write(b); err != nil {
+	out := piecesOf(s.c)
+	if _, err := out.Write(b); err != nil {
 		return err
 	}
-	if err := rc.Flush(); err != nil {
-		return err
-	}
-	return rc.SetWriteDeadline(time.Time{})
+	return out.flush()
+}
+
+// recheck is how often a stream looks whether its reader may still be told anything.
+const recheck = 3 * time.Second
+
+// whileGood returns a context that ends soon after the credential of whoever acts
+// in ctx does. While that cannot be looked up, the stream goes on.
+func (s *Server) whileGood(ctx context.Context) (_ context.Context, stop context.CancelFunc) {
+	ctx, stop = context.WithCancel(ctx)
+	go func() {
+		tick := time.NewTicker(recheck)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if _, err := s.Identity.Recheck(ctx, actor.From(ctx)); fault.Is(err, fault.Unauthenticated) {
+				stop()
+			}
+		}
+	}()
+	return ctx, stop
 }
 
 // comment keeps the connection alive.

@@ -60,10 +60,7 @@ func serve(ctx context.Context, env map[string]string, stderr io.Writer) error {
 	if err := announceSetup(ctx, core, stderr); err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: core.server, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	server := core.server.HTTP()
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server.BaseContext = func(net.Listener) context.Context { return base }
