@@ -208,13 +208,11 @@ func TestAStreamResumesWhereItsReaderWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The reader knows that it has the first; the others were sent, but it cannot be sure.
+	// What was not acknowledged may come twice, and nothing may be missing.
 	events, stop = w.listen(t, "reader", canonical.Listening{LastID: one.EventID})
 	seen := map[string]bool{}
-	for len(seen) < 2 {
+	for !seen[two.EventID] || !seen[three.EventID] {
 		seen[next(t, w, events).ID] = true
-	}
-	if !seen[two.EventID] || !seen[three.EventID] {
-		t.Errorf("after %s came %v", one.EventID, seen)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
