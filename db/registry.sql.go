@@ -402,6 +402,16 @@ func (q *Queries) PluginDelete(ctx context.Context, iD string, fromState string)
 	return result.RowsAffected(), nil
 }
 
+const pluginForgetHealth = `-- name: PluginForgetHealth :exec
+UPDATE plugins SET health = 'unknown', health_detail = '', health_failures = 0, health_at = NULL WHERE id = $1
+`
+
+// PluginForgetHealth makes a plugin's health unknown, as before its first check.
+func (q *Queries) PluginForgetHealth(ctx context.Context, id string) error {
+	_, err := q.db.Exec(ctx, pluginForgetHealth, id)
+	return err
+}
+
 const pluginGet = `-- name: PluginGet :one
 SELECT id, tenant_id, kind, name, version, manifest, pending_manifest, state, state_reason, accepted_traits, health, health_detail, health_failures, health_at, address, generation, config_version, registered_at, registered_from, enabled_at, last_heartbeat, updated_at FROM plugins WHERE id = $1
 `
@@ -544,6 +554,19 @@ func (q *Queries) PluginInsert(ctx context.Context, arg PluginInsertParams) (int
 	return result.RowsAffected(), nil
 }
 
+const pluginKin = `-- name: PluginKin :one
+SELECT id FROM plugins WHERE id <> $1 AND (starts_with(id, $1::text || '.') OR starts_with($1::text, id || '.')) ORDER BY id LIMIT 1
+`
+
+// PluginKin returns a plugin of whose id this one is the beginning up to a dot, or
+// the other way round.
+func (q *Queries) PluginKin(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRow(ctx, pluginKin, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
+}
+
 const pluginList = `-- name: PluginList :many
 SELECT id, tenant_id, kind, name, version, manifest, pending_manifest, state, state_reason, accepted_traits, health, health_detail, health_failures, health_at, address, generation, config_version, registered_at, registered_from, enabled_at, last_heartbeat, updated_at FROM plugins ORDER BY id
 `
@@ -625,6 +648,16 @@ func (q *Queries) PluginLock(ctx context.Context, id string) (Plugin, error) {
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const pluginLockIDs = `-- name: PluginLockIDs :exec
+SELECT pg_advisory_xact_lock(hashtext('plugins.id'))
+`
+
+// PluginLockIDs lets one registration at a time look which ids are taken.
+func (q *Queries) PluginLockIDs(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, pluginLockIDs)
+	return err
 }
 
 const pluginRevoke = `-- name: PluginRevoke :exec
@@ -732,4 +765,17 @@ func (q *Queries) PluginSetState(ctx context.Context, arg PluginSetStateParams) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const registryRevision = `-- name: RegistryRevision :one
+SELECT COALESCE(max(seq), 0)::bigint FROM chain_heads WHERE chain = 'change'
+`
+
+// RegistryRevision returns a number that rises with every change that is
+// recorded, those of the registry among them.
+func (q *Queries) RegistryRevision(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, registryRevision)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }

@@ -54,7 +54,7 @@ func (m *Manager) Enable(ctx context.Context, id string, e Enabling) error {
 		return err
 	}
 	return m.Registry.Activate(ctx, id, registry.Activation{
-		From: p.State, Traits: m.Registry.Snapshot().Traits().Names(checked.Traits), Dependencies: depends,
+		From: p.State, Manifest: mf.Raw, Traits: m.Registry.Snapshot().Traits().Names(checked.Traits), Dependencies: depends,
 		Egress: m.autoEgress(&checked), AcceptWaits: e.AcceptManifest,
 	})
 }

@@ -88,7 +88,9 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 	if err != nil {
 		return tokens, true, err
 	}
-	wider := len(Widenings(m.Registry.Snapshot().Traits(), known.Manifest, mf)) > 0
+	wider := func(inForce *manifest.Manifest) bool {
+		return len(Widenings(m.Registry.Snapshot().Traits(), inForce, mf)) > 0
+	}
 	if err := m.Registry.Return(ctx, mf, address, peer, wider); err != nil {
 		return tokens, true, err
 	}

@@ -1,3 +1,12 @@
+-- RegistryRevision returns a number that rises with every change that is
+-- recorded, those of the registry among them.
+-- name: RegistryRevision :one
+SELECT COALESCE(max(seq), 0)::bigint FROM chain_heads WHERE chain = 'change';
+
+-- PluginLockIDs lets one registration at a time look which ids are taken.
+-- name: PluginLockIDs :exec
+SELECT pg_advisory_xact_lock(hashtext('plugins.id'));
+
 -- PluginList returns every plugin, by id.
 -- name: PluginList :many
 SELECT * FROM plugins ORDER BY id;
@@ -15,6 +24,11 @@ SELECT * FROM plugins WHERE id = @id FOR UPDATE;
 INSERT INTO plugins (id, tenant_id, kind, name, version, manifest, address, registered_from, state)
 VALUES (@id, @tenant_id, @kind, @name, @version, @manifest, @address, @registered_from, 'registered')
 ON CONFLICT (id) DO NOTHING;
+
+-- PluginKin returns a plugin of whose id this one is the beginning up to a dot, or
+-- the other way round.
+-- name: PluginKin :one
+SELECT id FROM plugins WHERE id <> @id AND (starts_with(id, @id::text || '.') OR starts_with(@id::text, id || '.')) ORDER BY id LIMIT 1;
 
 -- PluginSetState moves a plugin only from the state its caller saw.
 -- name: PluginSetState :execrows
@@ -49,6 +63,10 @@ UPDATE plugins SET last_heartbeat = now() WHERE id = @id;
 -- PluginSetHealth notes the result of a check.
 -- name: PluginSetHealth :exec
 UPDATE plugins SET health = @health, health_detail = @detail, health_failures = @failures, health_at = now() WHERE id = @id;
+
+-- PluginForgetHealth makes a plugin's health unknown, as before its first check.
+-- name: PluginForgetHealth :exec
+UPDATE plugins SET health = 'unknown', health_detail = '', health_failures = 0, health_at = NULL WHERE id = @id;
 
 -- PluginDelete forgets a plugin and, by cascade, its tokens, grants, approvals and health.
 -- name: PluginDelete :execrows

@@ -41,6 +41,16 @@ func CanLeave(from policy.State) bool { return slices.Contains(leaves, from) }
 // in the same transaction: a registration that fails spends nothing.
 func (r *Registry) Add(ctx context.Context, m *manifest.Manifest, address, from string, admit func(q *db.Queries) error) error {
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
+		if err := q.PluginLockIDs(ctx); err != nil {
+			return err
+		}
+		kin, err := q.PluginKin(ctx, m.ID)
+		if err == nil {
+			return fault.New(fault.Conflict, "plugin.duplicate", "The id %q is too like that of %q: no id may be the beginning of another's, up to a dot.", m.ID, kin)
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 		n, err := q.PluginInsert(ctx, db.PluginInsertParams{
 			ID: m.ID, TenantID: actor.From(ctx).Tenant, Kind: string(m.Kind), Name: m.Name, Version: m.Version, Manifest: m.Raw, Address: address, RegisteredFrom: from,
 		})
@@ -65,14 +75,19 @@ func (r *Registry) Add(ctx context.Context, m *manifest.Manifest, address, from 
 }
 
 // Return notes that a plugin came back, perhaps from another address or with
-// another manifest. A manifest that asks for no more than the one in force
-// replaces it; a wider one waits.
-func (r *Registry) Return(ctx context.Context, m *manifest.Manifest, address, from string, wider bool) error {
+// another manifest. One that asks for no more than the one in force replaces it,
+// and what it gave up is gone; one that is wider, or follows one that cannot be
+// read any more, waits. A quarantined plugin does not come back.
+func (r *Registry) Return(ctx context.Context, m *manifest.Manifest, address, from string, wider func(inForce *manifest.Manifest) bool) error {
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
 		row, err := q.PluginLock(ctx, m.ID)
 		if err != nil {
 			return missing(err, m.ID)
 		}
+		if policy.State(row.State) == policy.Quarantined {
+			return fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", m.ID)
+		}
+		inForce, unreadable := stored(row.Manifest, r.ReadOptions())
 		if err := q.PluginSetAddress(ctx, db.PluginSetAddressParams{ID: m.ID, Address: address, RegisteredFrom: from}); err != nil {
 			return err
 		}
@@ -82,12 +97,14 @@ func (r *Registry) Return(ctx context.Context, m *manifest.Manifest, address, fr
 			if row.PendingManifest != nil {
 				err = q.PluginSetPending(ctx, nil, m.ID)
 			}
-		case wider:
+		case unreadable != nil || wider(inForce):
 			entry.Action, entry.Before, entry.After = "plugin.manifest.waits", row.Manifest, m.Raw
 			err = q.PluginSetPending(ctx, m.Raw, m.ID)
 		default:
 			entry.Action, entry.Before, entry.After = "plugin.manifest", row.Manifest, m.Raw
-			err = q.PluginSetManifest(ctx, db.PluginSetManifestParams{ID: m.ID, Manifest: m.Raw, Name: m.Name, Version: m.Version})
+			if err = q.PluginSetManifest(ctx, db.PluginSetManifestParams{ID: m.ID, Manifest: m.Raw, Name: m.Name, Version: m.Version}); err == nil {
+				err = r.narrow(ctx, q, row, m)
+			}
 		}
 		if err != nil {
 			return err
@@ -98,6 +115,31 @@ func (r *Registry) Return(ctx context.Context, m *manifest.Manifest, address, fr
 		return err
 	}
 	r.publish(ctx)
+	return nil
+}
+
+// narrow takes from a plugin what its new manifest does not ask for any more:
+// accepted traits, and grants to plugins it no longer depends on.
+func (r *Registry) narrow(ctx context.Context, q *db.Queries, row db.Plugin, m *manifest.Manifest) error {
+	snap := r.Snapshot()
+	asks := snap.traits.Names(m.Traits)
+	keep := slices.DeleteFunc(slices.Clone(row.AcceptedTraits), func(name string) bool { return !slices.Contains(asks, name) })
+	if len(keep) < len(row.AcceptedTraits) {
+		if err := q.PluginAccept(ctx, list(keep), m.ID); err != nil {
+			return err
+		}
+	}
+	for _, g := range snap.grants {
+		if g.Caller != m.ID || g.Source != "dependency" || slices.ContainsFunc(m.Dependencies, func(d manifest.Dependency) bool {
+			target, ok := snap.byID[g.Target]
+			return d.ID == g.Target || ok && d.ID == "" && slices.Contains(target.Manifest.Contracts, d.Contract)
+		}) {
+			continue
+		}
+		if _, err := q.GrantDelete(ctx, g.ID); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -146,10 +188,11 @@ var actions = map[policy.State]string{
 // Activation is what an administrator accepts when enabling a plugin.
 type Activation struct {
 	From         policy.State
-	Traits       []string   // accepted traits, by name
-	Dependencies []string   // plugin ids it may call from now on
-	Egress       []Approved // approved along with it, in development
-	AcceptWaits  bool       // put the waiting manifest in force
+	Manifest     json.RawMessage // what was checked and is accepted; nil: whatever is there
+	Traits       []string        // accepted traits, by name
+	Dependencies []string        // plugin ids it may call from now on
+	Egress       []Approved      // approved along with it, in development
+	AcceptWaits  bool            // put the waiting manifest in force
 }
 
 // Approved is an egress approval to be given.
@@ -177,6 +220,13 @@ func (r *Registry) Activate(ctx context.Context, id string, a Activation) error 
 		if err != nil {
 			return missing(err, id)
 		}
+		accepts := row.Manifest
+		if a.AcceptWaits && row.PendingManifest != nil {
+			accepts = row.PendingManifest
+		}
+		if a.Manifest != nil && !same(a.Manifest, accepts) {
+			return fault.New(fault.Conflict, "plugin.state", "%s came with another manifest meanwhile; look again.", id)
+		}
 		if a.AcceptWaits && row.PendingManifest != nil {
 			if err := r.acceptWaiting(ctx, q, row); err != nil {
 				return err
@@ -200,6 +250,9 @@ func (r *Registry) Activate(ctx context.Context, id string, a Activation) error 
 			if err := r.approve(ctx, q, e); err != nil {
 				return err
 			}
+		}
+		if err := q.PluginForgetHealth(ctx, id); err != nil {
+			return err
 		}
 		return r.move(ctx, q, id, a.From, policy.Active, "")
 	})

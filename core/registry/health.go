@@ -44,15 +44,17 @@ func (r *Registry) Note(ctx context.Context, id string, s Sample) error {
 
 // Beat notes a heartbeat. It wakes nobody: the time is read with the next refresh.
 func (r *Registry) Beat(ctx context.Context, id string) error {
-	return db.New(r.pool).PluginBeat(ctx, id)
+	return db.Fault(db.New(r.pool).PluginBeat(ctx, id))
 }
 
 // History returns the health samples of a plugin since a time, oldest first.
 func (r *Registry) History(ctx context.Context, id string, since time.Time) ([]HealthRow, error) {
-	return db.New(r.pool).PluginHealthSince(ctx, id, since)
+	rows, err := db.New(r.pool).PluginHealthSince(ctx, id, since)
+	return rows, db.Fault(err)
 }
 
 // Trim drops health samples older than a time.
 func (r *Registry) Trim(ctx context.Context, before time.Time) (int64, error) {
-	return db.New(r.pool).PluginHealthTrim(ctx, before)
+	n, err := db.New(r.pool).PluginHealthTrim(ctx, before)
+	return n, db.Fault(err)
 }

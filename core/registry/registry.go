@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/fault"
@@ -71,6 +72,18 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	return r, nil
 }
 
+// behind reports whether a change was recorded since the snapshot was read.
+func (r *Registry) behind(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, look)
+	defer cancel()
+	now, err := db.New(r.pool).RegistryRevision(ctx)
+	return err == nil && now != r.Snapshot().revision
+}
+
+// look is how often a replica that nobody woke looks whether something changed:
+// what is revoked counts nowhere a second later, with or without a bus.
+const look = 800 * time.Millisecond
+
 // Run follows wake-ups until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
 	notify := func() {
@@ -82,14 +95,19 @@ func (r *Registry) Run(ctx context.Context) error {
 	if err := r.waker.OnWake(ctx, topic, notify); err != nil {
 		return err
 	}
-	tick := time.NewTicker(r.refresh)
+	tick, glance := time.NewTicker(r.refresh), time.NewTicker(look)
 	defer tick.Stop()
+	defer glance.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.changed:
 		case <-tick.C:
+		case <-glance.C:
+			if !r.behind(ctx) {
+				continue
+			}
 		}
 		if err := r.Load(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "registry not read; the last snapshot stays in force", "error", err)
@@ -109,13 +127,23 @@ func (r *Registry) ReadOptions() manifest.Options {
 	return manifest.Options{Traits: r.Snapshot().traits, Blocked: r.blocked()}
 }
 
-// Load reads the tables and replaces the snapshot.
+// loadTimeout bounds one reading of the tables, so that a silent database does
+// not keep whoever waits for it.
+const loadTimeout = 5 * time.Second
+
+// Load reads the tables, all as they were at one moment, and replaces the snapshot.
 func (r *Registry) Load(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	next, err := read(ctx, db.New(r.pool), r.snapshot.Load(), r.blocked())
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	var next *Snapshot
+	err := pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		next, err = read(ctx, db.New(tx), r.snapshot.Load(), r.blocked())
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("read the registry: %w", err)
+		return fmt.Errorf("read the registry: %w", db.Fault(err))
 	}
 	r.snapshot.Store(next)
 	r.watchers.tell()

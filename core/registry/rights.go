@@ -138,12 +138,13 @@ func (r *Registry) drop(ctx context.Context, what string, del func(*db.Queries) 
 
 // Observe counts a domain that a plugin asked for and was refused or let through by rule.
 func (r *Registry) Observe(ctx context.Context, plugin, domain, rule string) error {
-	return db.New(r.pool).EgressObserve(ctx, db.EgressObserveParams{PluginID: plugin, Domain: domain, Rule: rule})
+	return db.Fault(db.New(r.pool).EgressObserve(ctx, db.EgressObserveParams{PluginID: plugin, Domain: domain, Rule: rule}))
 }
 
 // Observed returns the domains plugins asked for, newest first.
 func (r *Registry) Observed(ctx context.Context, most int32) ([]Observed, error) {
-	return db.New(r.pool).EgressObserved(ctx, most)
+	rows, err := db.New(r.pool).EgressObserved(ctx, most)
+	return rows, db.Fault(err)
 }
 
 // AddTrait registers a trait of the administrators' own.

@@ -108,6 +108,7 @@ type Snapshot struct {
 	approvals []*Approval
 	approved  map[pair]*Approval // plugin, domain
 	custom    int                // how many custom traits the registry of traits has
+	revision  int64              // how many changes had been recorded
 }
 
 // Traits returns the registry of traits, custom ones included.
@@ -152,6 +153,10 @@ func (s *Snapshot) Implementing(contract string) []*Plugin {
 // their parsed form, so that lanes may key what they compile by its pointer.
 func read(ctx context.Context, q *db.Queries, last *Snapshot, blocked []string) (*Snapshot, error) {
 	s := &Snapshot{byID: map[string]*Plugin{}, granted: map[pair][]string{}, approved: map[pair]*Approval{}}
+	var err error
+	if s.revision, err = q.RegistryRevision(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.readTraits(ctx, q, last); err != nil {
 		return nil, err
 	}
@@ -235,7 +240,11 @@ func (s *Snapshot) plugin(row db.Plugin, last *Snapshot, options manifest.Option
 		}
 		p.Manifest = m
 	}
-	if len(row.PendingManifest) > 0 {
+	switch {
+	case len(row.PendingManifest) == 0:
+	case before != nil && before.Pending != nil && bytes.Equal(before.rawPending, row.PendingManifest):
+		p.Pending = before.Pending
+	default:
 		if m, err := stored(row.PendingManifest, options); err == nil {
 			p.Pending = m
 		}
