@@ -24,7 +24,7 @@ var open = map[string][]string{
 	// What a running core answered, as the command line passes it on.
 	"p.Code": nil,
 	// A rule of a violation or of a decision: found where that one is made.
-	"bad[0].Rule": nil, "fs[0].Rule": nil, "d.Rule": nil, "x.Rule": nil, "r.Rule": nil, "f.Code": nil,
+	"violated": nil, "bad[0].Rule": nil, "fs[0].Rule": nil, "d.Rule": nil, "x.Rule": nil, "r.Rule": nil, "f.Code": nil,
 }
 
 type coded struct {

@@ -52,14 +52,14 @@ const maxViolations = 20
 var errNotJSON = errors.New("not JSON")
 
 // Check returns where doc breaks the schema, at most 20 violations, each under
-// that rule; none when it stands. The error says that doc is not JSON.
-func (s *Schema) Check(doc []byte, rule string) ([]fault.Violation, error) {
+// the rule violated; none when it stands. The error says that doc is not JSON.
+func (s *Schema) Check(doc []byte, violated string) ([]fault.Violation, error) {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
 	if err != nil {
 		return nil, errNotJSON
 	}
 	if at, ok := endlessNumber(value, ""); ok {
-		return []fault.Violation{{Rule: rule, Path: at, Message: "The number is beyond what a double holds, or has more than 64 digits."}}, nil
+		return []fault.Violation{{Rule: violated, Path: at, Message: "The number is beyond what a double holds, or has more than 64 digits."}}, nil
 	}
 	err = s.compiled.Validate(value)
 	bad, ok := errors.AsType[*jsonschema.ValidationError](err)
@@ -75,7 +75,7 @@ func (s *Schema) Check(doc []byte, rule string) ([]fault.Violation, error) {
 			for _, part := range e.InstanceLocation {
 				path += "/" + pointer(part)
 			}
-			found = append(found, fault.Violation{Rule: rule, Path: path, Message: e.ErrorKind.LocalizedString(printer)})
+			found = append(found, fault.Violation{Rule: violated, Path: path, Message: e.ErrorKind.LocalizedString(printer)})
 		}
 		for _, c := range e.Causes {
 			walk(c)
