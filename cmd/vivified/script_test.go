@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"http":     request,
 			"plugin":   plugin,
 			"edit":     edit,
+			"block":    block,
 		},
 	})
 }
@@ -72,7 +74,9 @@ func surroundScript(env *testscript.Env) error {
 	env.Setenv("VIVIFIED_LISTEN", at)
 	env.Setenv("VIVIFIED_SERVER", "http://"+at)
 	env.Setenv("VIVIFIED_SETUP_TOKEN", "first-run")
-	return l.Close()
+	repository, err := filepath.Abs(filepath.Join("..", ".."))
+	env.Setenv("REPOSITORY", repository)
+	return errors.Join(err, l.Close())
 }
 
 // exits runs a program that must end with a certain exit code: exits CODE PROGRAM ARGS…
@@ -135,6 +139,35 @@ func stop(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	ts.Logf("it ended after %s", time.Since(began).Round(time.Millisecond))
+}
+
+var (
+	section = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	toRun   = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+)
+
+// block writes the shell commands that stand in a text, or under one of its
+// headings, to a file, to be run against the core of the script:
+// block FILE SCRIPT [HEADING].
+func block(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if len(args) > 2 {
+		for _, at := range section.FindAllStringSubmatchIndex(text, -1) {
+			if text[at[2]:at[3]] == args[2] {
+				text, _, _ = strings.Cut(text[at[1]:], "\n## ")
+				break
+			}
+		}
+	}
+	var b strings.Builder
+	for _, m := range toRun.FindAllStringSubmatch(text, -1) {
+		b.WriteString(m[1])
+	}
+	if b.Len() == 0 {
+		ts.Fatalf("%s has no commands", args[0])
+	}
+	here := strings.NewReplacer("http://127.0.0.1:8080", ts.Getenv("VIVIFIED_SERVER"), "bin/vivified", "vivified")
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(here.Replace(b.String())), 0o644))
 }
 
 // edit replaces a text that stands in a file once: edit FILE OLD NEW.
