@@ -132,12 +132,11 @@ describe("by keyboard", () => {
         await page.keyboard.press("Tab");
         const stop = await page.evaluate(() => {
           const at = document.activeElement;
-          const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(at);
-          const parent = getComputedStyle(at.closest("label, .vv-collapse") ?? at);
+          const rings = [at, at.closest("label") ?? at].map((element) => getComputedStyle(element));
           const box = at.getBoundingClientRect();
           return {
             what: at === document.body ? "" : at.outerHTML.slice(0, 120),
-            seen: (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2) || boxShadow !== "none" || parent.outlineStyle !== "none",
+            seen: rings.some(({ outlineStyle, outlineWidth }) => outlineStyle !== "none" && parseFloat(outlineWidth) >= 2),
             inside: box.top >= 0 && box.bottom <= innerHeight + 1,
           };
         });
@@ -279,13 +278,15 @@ describe("without scripts", () => {
 });
 
 describe("under a strict policy, within budgets", () => {
-  const paths = () => ["/console", "/console/plugins", "/console/plugins/hello-greeter", "/console/plugins/hello-greeter/permissions", "/console/plugins/hello-greeter/activity", "/console/events", `/console/events/${event}`, "/console/audit", `/console/decisions/${denied.id}`, "/console/users", "/console/account", "/sign-in", "/console/nothing-here"];
+  const paths = () => ["/console", "/console/plugins", "/console/plugins/hello-greeter", "/console/plugins/hello-greeter/permissions", "/console/plugins/hello-greeter/activity", "/console/events", `/console/events/${event}`, "/console/audit", `/console/decisions/${denied.id}`, "/console/users", "/console/account", "/console/nothing-here", "/sign-in"];
+  /** reader is who sees a page: whoever is signed in does not see the sign-in page. */
+  const reader = (path) => (path === "/sign-in" ? here.api : admin);
 
   test("every page forbids what is inline or from elsewhere, and has none of it", async () => {
     for (const path of paths()) {
-      const { headers, text } = await admin.get(path, { Accept: "text/html" });
+      const { headers, text } = await reader(path).get(path, { Accept: "text/html" });
       const policy = headers.get("content-security-policy");
-      assert.match(policy, /default-src 'none'/, path);
+      assert.match(policy ?? "", /default-src 'none'/, path);
       assert.doesNotMatch(policy, /unsafe|\*|https?:/, path);
       for (const [name, value] of [["x-content-type-options", "nosniff"], ["referrer-policy", "same-origin"], ["x-frame-options", "DENY"], ["cross-origin-opener-policy", "same-origin"]]) assert.equal(headers.get(name), value, `${path}: ${name}`);
       assert.match(headers.get("cache-control") ?? "", /no-store|private/, path);
@@ -298,7 +299,7 @@ describe("under a strict policy, within budgets", () => {
   test("no page is larger than 60 KB, all scripts together than 60 KB and all styles than 14 KB", async () => {
     const assets = new Map();
     for (const path of paths()) {
-      const { text } = await admin.get(path, { Accept: "text/html" });
+      const { text } = await reader(path).get(path, { Accept: "text/html" });
       assert.ok(text.length <= 60 * 1024, `${path} has ${text.length} bytes`);
       for (const [, asset] of text.matchAll(/(?:src|href)="(\/static\/[^"]+\.(?:js|css))"/g)) assets.set(asset, null);
     }
@@ -318,7 +319,7 @@ describe("under a strict policy, within budgets", () => {
         window.shifts = [];
         new PerformanceObserver((list) => window.shifts.push(...list.getEntries().filter((entry) => !entry.hadRecentInput).map((entry) => entry.value))).observe({ type: "layout-shift", buffered: true });
       });
-      for (const path of paths().slice(0, 11)) {
+      for (const path of paths().slice(0, -2)) {
         await page.goto(path, { waitUntil: "load" });
         await page.evaluate(() => document.fonts.ready);
         const shift = await page.evaluate(() => window.shifts.reduce((sum, value) => sum + value, 0));
