@@ -37,8 +37,9 @@ func (l *Lane) carry(ctx context.Context, target *registry.Plugin, m match, c Ca
 	}
 	answer, err := l.send(ctx, target, m, out)
 	if err != nil {
+		err = arrival(ctx, target.ID, timeout, err) // before cancel, which would look like a caller that left
 		cancel()
-		return nil, arrival(ctx, target.ID, timeout, err)
+		return nil, err
 	}
 	body, removed, err := l.clean(target, m, r, answer)
 	if err != nil {
@@ -46,12 +47,7 @@ func (l *Lane) carry(ctx context.Context, target *registry.Plugin, m match, c Ca
 		cancel()
 		return nil, err
 	}
-	header := http.Header{}
-	for name, values := range answer.Header {
-		if passes(name) {
-			header[name] = values
-		}
-	}
+	header := passed(answer.Header)
 	if removed != nil {
 		header.Del("Content-Length")
 		header.Del("Etag")
@@ -111,7 +107,7 @@ func (l *Lane) sign(ctx context.Context, target *registry.Plugin, c Call, out *h
 // send delivers once, and once more when an idempotent request found no connection.
 func (l *Lane) send(ctx context.Context, target *registry.Plugin, m match, out *http.Request) (*http.Response, error) {
 	answer, err := l.out.Call(ctx, target, out.WithContext(ctx))
-	if err == nil || ctx.Err() != nil || !m.endpoint.Idempotent && out.Method != http.MethodGet && out.Method != http.MethodHead {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(*fault.Fault)) || !m.endpoint.Idempotent && out.Method != http.MethodGet && out.Method != http.MethodHead {
 		return answer, err
 	}
 	if out.Body != nil {
@@ -144,11 +140,14 @@ func arrival(ctx context.Context, id string, timeout time.Duration, err error) e
 // clean removes from a JSON answer the fields that its schema marks above what
 // the caller, and the user acted for, may see.
 func (l *Lane) clean(target *registry.Plugin, m match, r *policy.Request, answer *http.Response) (io.ReadCloser, []string, error) {
+	if answer.StatusCode < 200 || answer.StatusCode > 599 {
+		return nil, nil, fault.New(fault.BadGateway, "target.answer", "%s answered with status %d, which ends no call.", target.ID, answer.StatusCode)
+	}
 	if answer.ContentLength > l.limits.Body {
 		return nil, nil, fault.New(fault.BadGateway, "target.answer", "%s answered with more than the %d bytes this lane carries.", target.ID, l.limits.Body)
 	}
 	hidden := hiddenFrom(m.marks.Classes(), r)
-	if hidden == 0 {
+	if hidden == 0 || bodiless(answer) {
 		return answer.Body, nil, nil
 	}
 	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind != "application/json" && !strings.HasSuffix(kind, "+json") {
@@ -169,6 +168,12 @@ func (l *Lane) clean(target *registry.Plugin, m match, r *policy.Request, answer
 	return io.NopCloser(bytes.NewReader(doc)), removed, nil
 }
 
+// bodiless reports whether an answer has no body to look into (RFC 9110, 6.4.1).
+func bodiless(answer *http.Response) bool {
+	return answer.ContentLength == 0 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusNotModified ||
+		answer.Request != nil && answer.Request.Method == http.MethodHead
+}
+
 func hiddenFrom(marked trait.Classes, r *policy.Request) trait.Classes {
 	var hidden trait.Classes
 	for c := trait.Confidential; c <= trait.PHI; c++ {
@@ -181,18 +186,6 @@ func hiddenFrom(marked trait.Classes, r *policy.Request) trait.Classes {
 		}
 	}
 	return hidden
-}
-
-// passes reports whether a target's header reaches the caller: hop-by-hop
-// headers (RFC 9110, 7.6.1), cookies and identity do not.
-func passes(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Set-Cookie", "Set-Cookie2", "Server", "Authorization", "X-Trace-Id", "Strict-Transport-Security", "Content-Security-Policy", "Alt-Svc", "Clear-Site-Data", "Refresh", "Location",
-		"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Hx-Redirect", "Hx-Location", "Hx-Trigger", "Hx-Refresh":
-		return false
-	}
-	return !strings.HasPrefix(name, "X-Vivified-") && !strings.HasPrefix(name, "Access-Control-")
 }
 
 // tail counts an answer's body, ends it at the limit, and tells when it is over.

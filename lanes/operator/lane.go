@@ -164,9 +164,10 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	}
 	note.Context = map[string]any{"method": c.Method, "path": c.Path.String()}
 	var out *http.Request
-	if ok && r.Resource.Declared {
-		// Everything that can be wrong with the request is found before it is decided, so that
-		// an allowed call is a call that was made.
+	if ok && l.gate.Would(*r) {
+		// Everything that can be wrong with the request is found before the decision is
+		// recorded, so that an allowed call is a call that was made. Who would be denied
+		// learns nothing of it, and has no body read.
 		if out, err = l.request(ctx, target, match, c); err != nil {
 			return nil, err
 		}
@@ -175,6 +176,12 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	passage, err := l.gate.Pass(ctx, r, note)
 	if err != nil {
 		return nil, err
+	}
+	if out == nil { // the policy changed in between
+		if out, err = l.request(ctx, target, match, c); err != nil {
+			passage.End(ctx, audit.Failed, map[string]any{"code": fault.Of(err).Code})
+			return nil, err
+		}
 	}
 	answer, err := l.carry(ctx, target, match, c, r, out, passage, done)
 	if err != nil {
@@ -215,8 +222,8 @@ func (l *Lane) facts(r *policy.Request, snap *registry.Snapshot, target *registr
 	r.Resource.Classes = e.Classes
 	r.Resource.Encrypts = target.Traits.Has(requiresEncryption)
 	r.Resource.Granted = snap.Granted(r.Subject.ID, target.ID, e.Name)
-	if r.Subject.Kind == actor.User {
-		r.Resource.Requires = r.Resource.Requires.Union(target.Manifest.Security.Requires.Traits)
+	r.Resource.People = target.Manifest.Security.Requires.Traits
+	if r.Subject.Kind == actor.User || r.OnBehalf != nil {
 		r.Resource.Unknown = append(r.Resource.Unknown[:len(r.Resource.Unknown):len(r.Resource.Unknown)], target.Manifest.Security.Requires.Unknown...)
 	}
 }

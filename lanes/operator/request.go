@@ -97,7 +97,9 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 			query.Del(name)
 		}
 	}
-	if len(values) < len(m.template.Names()) {
+	method := m.method(c)
+	bodyless := method == http.MethodGet || method == http.MethodHead
+	if len(values) < len(m.template.Names()) || bodyless && length != 0 {
 		if payload == nil && body != nil {
 			if payload, err = io.ReadAll(io.LimitReader(body, l.limits.Body+1)); err != nil {
 				return nil, fault.New(fault.Invalid, "body.unreadable", "The request body ended early.").Because(err)
@@ -121,10 +123,11 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 	if length > l.limits.Body {
 		return nil, tooLarge(l.limits.Body)
 	}
-	method := m.method(c)
-	if method == http.MethodGet || method == http.MethodHead {
-		if payload != nil && len(query) == 0 {
-			query = asQuery(payload)
+	if bodyless {
+		for name, v := range asQuery(payload) {
+			if !query.Has(name) {
+				query[name] = v
+			}
 		}
 		body, length = nil, 0
 	}
@@ -138,7 +141,7 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 		return nil, fault.New(fault.Invalid, CodeForm, "The call cannot be put into a request.").Because(err)
 	}
 	if body != nil && length != 0 {
-		out.Body, out.ContentLength = io.NopCloser(&limited{r: body, left: l.limits.Body}), length
+		out.Body, out.ContentLength = io.NopCloser(&limited{r: body, left: l.limits.Body, limit: l.limits.Body}), length
 		if payload != nil {
 			out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(payload)), nil }
 		}
@@ -198,8 +201,8 @@ func fill(values map[string]string, names []string, payload []byte) []byte {
 	return rest
 }
 
-// asQuery turns the scalar members of a wrapped payload into a query, for the
-// early form of a GET.
+// asQuery turns the scalar members of a JSON object into a query, for an operation
+// that takes no body.
 func asQuery(payload []byte) url.Values {
 	var members map[string]any
 	d := json.NewDecoder(bytes.NewReader(payload))
@@ -223,8 +226,9 @@ func tooLarge(limit int64) *fault.Fault {
 
 // limited fails a body that grows past its limit, instead of cutting it.
 type limited struct {
-	r    io.Reader
-	left int64
+	r     io.Reader
+	left  int64
+	limit int64
 }
 
 func (b *limited) Read(p []byte) (int, error) {
@@ -233,7 +237,7 @@ func (b *limited) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, tooLarge(0)
+		return 0, tooLarge(b.limit)
 	}
 	return n, err
 }
