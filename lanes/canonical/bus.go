@@ -34,6 +34,7 @@ func StartBus(c BusConfig) (*Bus, error) {
 	b := &Bus{log: c.Log}
 	options := []nats.Option{
 		nats.Name("vivified " + c.Name), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond), nats.RetryOnFailedConnect(c.URL != ""),
+		nats.ReconnectBufSize(-1), // what cannot be sent now is refused, not sent later when its publisher was told otherwise
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				b.log.Warn("bus lost", "error", err)
@@ -110,7 +111,7 @@ func (b *Bus) Ready() error {
 	return errors.New("the event bus is not connected")
 }
 
-// Close drains the connection and stops the embedded server.
+// Close ends the connection and stops the embedded server.
 func (b *Bus) Close() {
 	b.Conn.Close()
 	b.stopServer()

@@ -51,7 +51,7 @@ func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Par
 	}
 	w.request = policy.Request{
 		Action: policy.EventDeliver, Subject: from, Target: to, Trace: m.Trace,
-		Resource: policy.Resource{Name: m.Type, Classes: m.Classes, Declared: true, Marked: marks.Cover(hidden)},
+		Resource: policy.Resource{Name: m.Type, Classes: m.Classes, Declared: subscribes(snap, to, m.Type), Encrypts: from.Traits.Has(trait.RequiresEncryption), Marked: marks.Cover(hidden)},
 	}
 	w.decision = decide(&w.request)
 	switch {
@@ -67,6 +67,12 @@ func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Par
 		w.data, w.removed = clean, removed
 	}
 	return w
+}
+
+// subscribes reports whether a receiver asked for the type. People look at any.
+func subscribes(snap *registry.Snapshot, to policy.Party, typ string) bool {
+	p, ok := snap.Plugin(to.ID)
+	return to.Kind != actor.Plugin || ok && p.Manifest.Events.Subscribed(typ)
 }
 
 // gather is how long the receivers of one event are waited for, so that one

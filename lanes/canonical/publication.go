@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/manifest"
@@ -33,6 +34,8 @@ func ReadPublications(h http.Header, body []byte) ([]Publication, error) {
 		kind = "application/json"
 	}
 	switch {
+	case !utf8.Valid(body):
+		return nil, malformed("An event is JSON in UTF-8.")
 	case h.Get("Ce-Specversion") != "":
 		p, err := readBinary(h, kind, body)
 		return []Publication{p}, err
@@ -81,10 +84,10 @@ func readPlain(body []byte) (Publication, error) {
 		Payload    json.RawMessage `json:"payload"`
 		Data       json.RawMessage `json:"data"`
 		Source     string          `json:"source_plugin"`
+		PluginID   string          `json:"plugin_id"`
 		DataTraits []string        `json:"data_traits"`
 		Metadata   struct {
 			Classification json.RawMessage `json:"classification"`
-			Source         string          `json:"source"`
 		} `json:"metadata"`
 		Classification json.RawMessage `json:"classification"`
 	}
@@ -92,6 +95,11 @@ func readPlain(body []byte) (Publication, error) {
 		return Publication{}, malformed("An event is a JSON object with event_type and payload (or data).").Because(err)
 	}
 	p := Publication{ID: in.ID + in.EventID, Data: in.Payload, Source: in.Source}
+	if p.Source == "" {
+		p.Source = in.PluginID
+	} else if in.PluginID != "" && in.PluginID != p.Source {
+		return Publication{}, fault.New(fault.Denied, "identity.mismatch", "The body names two sources.")
+	}
 	if in.ID != "" && in.EventID != "" {
 		return Publication{}, malformed("An event has either id or event_id.")
 	}

@@ -89,7 +89,8 @@ func (l *Lane) keep(ctx context.Context, m meta, p Publication) (*jetstream.PubA
 	if p.ID != "" {
 		msg.Header.Set(jetstream.MsgIDHeader, m.Publisher+":"+p.ID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	// Decided is decided: a publisher that leaves does not cut its event off.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	ack, err := l.js.PublishMsg(ctx, msg)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 // push delivers events to one plugin's webhook, one after the other, until ctx ends.
 func (l *Lane) push(ctx context.Context, plugin string, consumer jetstream.Consumer) {
 	for ctx.Err() == nil {
-		messages, err := consumer.Messages(jetstream.PullMaxMessages(32))
+		// One at a time: what waits here longer than ackWait would be handed out again.
+		messages, err := consumer.Messages(jetstream.PullMaxMessages(1))
 		if err != nil {
 			l.pause(ctx, plugin, err)
 			continue
@@ -29,6 +30,9 @@ func (l *Lane) push(ctx context.Context, plugin string, consumer jetstream.Consu
 		for {
 			msg, err := messages.Next()
 			if err != nil {
+				if ctx.Err() == nil {
+					l.pause(ctx, plugin, err)
+				}
 				break
 			}
 			if ctx.Err() != nil {
@@ -58,7 +62,7 @@ func (l *Lane) pushOne(ctx context.Context, plugin string, msg jetstream.Msg) {
 	snap, m := l.Plugins.Snapshot(), readMeta(msg.Headers())
 	to, ok := snap.Plugin(plugin)
 	if !ok || to.State != policy.Active {
-		_ = msg.Nak() // kept for when it is active again
+		_ = msg.NakWithDelay(time.Second) // kept for when it is active again
 		return
 	}
 	w := l.judge(snap, m, msg.Data(), to.Party(), to.Level())
