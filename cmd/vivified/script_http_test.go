@@ -50,7 +50,7 @@ func send(ts *testscript.TestScript, method, path, token string, body []byte) (i
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := browserOf(ts).Do(r)
 	ts.Check(err)
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
@@ -65,7 +65,7 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 	for {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, ts.Getenv("VIVIFIED_SERVER")+"/health/ready", nil)
 		ts.Check(err)
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := browserOf(ts).Do(r)
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
