@@ -116,11 +116,19 @@ func (m *Manager) dependencies(mf *manifest.Manifest, accept []string) ([]string
 	}
 	graph[mf.ID] = nil
 	for _, d := range mf.Dependencies {
+		if d.ID != "" {
+			graph[mf.ID] = append(graph[mf.ID], d.ID)
+		}
+	}
+	// First of all: plugins in a circle wait for each other, so each would only hear that another is missing.
+	if _, cycle := manifest.Order(reachable(graph, mf.ID)); cycle != nil {
+		return nil, fault.New(fault.Conflict, "dependencies.circular", "Plugins depend on each other in a circle: %s.", strings.Join(cycle, " → "))
+	}
+	for _, d := range mf.Dependencies {
 		var candidates []*registry.Plugin
 		name := "any " + d.Contract
 		if d.ID != "" {
 			name = d.ID
-			graph[mf.ID] = append(graph[mf.ID], d.ID)
 			if p, ok := snap.Plugin(d.ID); ok {
 				candidates = []*registry.Plugin{p}
 			}
@@ -139,10 +147,21 @@ func (m *Manager) dependencies(mf *manifest.Manifest, accept []string) ([]string
 			}
 		}
 	}
-	if _, cycle := manifest.Order(graph); slices.Contains(cycle, mf.ID) {
-		return nil, fault.New(fault.Conflict, "dependencies.circular", "Plugins depend on each other in a circle: %s.", strings.Join(cycle, " → "))
-	}
 	return found, nil
+}
+
+// reachable returns the part of a graph that a plugin leads to.
+func reachable(graph map[string][]string, from string) map[string][]string {
+	part, open := map[string][]string{}, []string{from}
+	for len(open) > 0 {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
+		if _, seen := part[id]; !seen {
+			part[id] = graph[id]
+			open = append(open, graph[id]...)
+		}
+	}
+	return part
 }
 
 func describe(name string, candidates []*registry.Plugin, d manifest.Dependency) string {

@@ -102,8 +102,12 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 
 // admit takes in a plugin nobody knew.
 func (m *Manager) admit(ctx context.Context, mf *manifest.Manifest, r Registration, address, peer string) error {
-	if m.Policy().Registration != "token" {
+	switch m.Policy().Registration {
+	case "open", "approval":
 		return m.Registry.Add(ctx, mf, address, peer, nil)
+	case "token":
+	default:
+		return fault.New(fault.Denied, "registration.closed", "This installation takes no new plugins.")
 	}
 	if r.RegistrationToken == "" {
 		return fault.New(fault.Unauthenticated, "registration.token", "Registering needs a token in X-Registration-Token; an administrator makes one.")

@@ -52,8 +52,11 @@ func judge(c Config, address string) error {
 		return err
 	}
 	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	if ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() {
+		return fault.New(fault.BadGateway, "target.address", "The plugin's address %s is no one host's.", ap.Addr())
+	}
 	for _, own := range c.Own() {
-		if own.Port() == ap.Port() && (own.Addr().Unmap() == ap.Addr() || own.Addr().IsUnspecified() && ap.Addr().IsLoopback()) {
+		if own.Port() == ap.Port() && (own.Addr().Unmap() == ap.Addr() || own.Addr().IsUnspecified() && isHere(ap.Addr())) {
 			return fault.New(fault.BadGateway, "target.address", "The plugin's address is one of the core's own listeners.")
 		}
 	}
@@ -63,6 +66,24 @@ func judge(c Config, address string) error {
 		}
 	}
 	return fault.New(fault.BadGateway, "target.address", "The plugin's address %s lies outside the networks in which plugins may be reached.", ap.Addr())
+}
+
+// isHere reports whether an address is one of this machine's, where a listener on
+// the unspecified address answers. Interfaces that cannot be read count as here.
+func isHere(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	for _, i := range all {
+		if p, err := netip.ParsePrefix(i.String()); err == nil && p.Addr().Unmap() == a {
+			return true
+		}
+	}
+	return false
 }
 
 // Call implements pluginmgr.Runtime.
