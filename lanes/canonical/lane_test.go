@@ -276,6 +276,30 @@ func TestNamesThatBeginAlikeShareNothing(t *testing.T) {
 	}
 }
 
+// A stream of some types keeps a place of its own: the plugin's stream of
+// everything loses nothing by it.
+func TestAStreamOfSomeTypesTakesNothingFromTheOther(t *testing.T) {
+	w := newWorld(t, canonical.Limits{})
+	some, stopSome := w.listen(t, "reader", canonical.Listening{Types: []string{"plain.said"}})
+	created := w.publish(t, "user.created", `{"id":"1","name":"Ada"}`)
+	said := w.publish(t, "plain.said", `1`)
+	if got := next(t, w, some); got.ID != said.EventID {
+		t.Errorf("the stream of some types received %s", got.Type)
+	}
+	if err := stopSome(); err != nil {
+		t.Fatal(err)
+	}
+	all, stopAll := w.listen(t, "reader", canonical.Listening{})
+	for _, want := range []string{created.EventID, said.EventID} {
+		if got := next(t, w, all); got.ID != want {
+			t.Errorf("the stream of all types received %s, want %s", got.ID, want)
+		}
+	}
+	if err := stopAll(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestListenRefuses(t *testing.T) {
 	w := newWorld(t, canonical.Limits{})
 	for _, tt := range []struct {

@@ -2,8 +2,11 @@ package canonical
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +65,11 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 		return err
 	}
 	name := consumerName(id, how.Consumer)
+	if how.Consumer == "" && !slices.Equal(patterns, p.Manifest.Events.Subscribes) {
+		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
+		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(patterns)), " ")))
+		name = consumerName(id, "types-"+hex.EncodeToString(sum[:6]))
+	}
 	consumer, err := l.consumer(ctx, p, name, patterns)
 	if err != nil {
 		return busDown(err)
