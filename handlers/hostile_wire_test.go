@@ -141,7 +141,7 @@ func (r *reply) problem(t testing.TB) problem {
 		t.Errorf("type, title and status do not fit the status %d: %s", r.StatusCode, r.Body)
 	case p.Code == "" || strings.ContainsAny(p.Code, " \n"):
 		t.Errorf("the code is none: %s", r.Body)
-	case !strings.HasSuffix(p.Detail, ".") || strings.ContainsAny(p.Detail, "\r\n"):
+	case len(p.Errors) == 0 && !strings.HasSuffix(p.Detail, ".") || strings.ContainsAny(p.Detail, "\r\n"):
 		t.Errorf("the detail is not one sentence: %s", r.Body)
 	case p.Trace == "" || p.Trace != r.Header.Get("X-Trace-Id"):
 		t.Errorf("the trace %q is not that of the header, %q", p.Trace, r.Header.Get("X-Trace-Id"))
