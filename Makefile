@@ -56,7 +56,8 @@ fmt: $(TEMPL) ## Format Go and templ sources
 	@bin/tools/templ fmt views
 
 .PHONY: bench
-bench: build ## Measure the lanes beside their peers, in one run
+bench: build ## Measure the start, and the lanes beside their peers
+	@$(GO) run ./bench/start
 	@$(GO) run ./bench/lanes
 
 .PHONY: clean
