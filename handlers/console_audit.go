@@ -18,24 +18,30 @@ import (
 
 // auditPage handles GET /console/audit.
 func (s *Server) auditPage(c echo.Context) error {
-	return s.auditWith(c, http.StatusOK, nil)
+	return s.auditWith(c, c.QueryParams(), nil)
 }
 
-// verifyPage handles POST /console/audit/verify: the page, with what was found.
+// verifyPage handles POST /console/audit/verify: the page it was asked from, with
+// what was found.
 func (s *Server) verifyPage(c echo.Context) error {
 	began := time.Now()
 	report, err := s.verify(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	return s.auditWith(c, http.StatusOK, verification(report, time.Since(began)))
+	from, err := url.Parse(back(c, views.PathAudit))
+	if err != nil {
+		return err
+	}
+	return s.auditWith(c, from.Query(), verification(report, time.Since(began)))
 }
 
-// auditWith draws the audit, with the outcome of a verification just asked for.
-func (s *Server) auditWith(c echo.Context, status int, verified *views.Verification) error {
+// auditWith draws the part of the audit that a query asks for, with the outcome of
+// a verification just made.
+func (s *Server) auditWith(c echo.Context, q url.Values, verified *views.Verification) error {
 	ctx, v := c.Request().Context(), s.visit(c.Request())
-	shown := views.ReadAuditFilter(c.QueryParams())
-	list, err := s.auditList(c, v, shown, shown.Bar(views.PathAudit, nil, v.pluginOptions()))
+	shown := views.ReadAuditFilter(q)
+	list, err := s.auditList(c, v, q, shown, shown.Bar(views.PathAudit, nil, v.pluginOptions()))
 	if err != nil {
 		return err
 	}
@@ -46,7 +52,7 @@ func (s *Server) auditWith(c echo.Context, status int, verified *views.Verificat
 	if props.Chain, err = v.chain(ctx); err != nil {
 		return err
 	}
-	return answer(c, v, status, at(views.PathAudit, "Govern", "", "Audit", ""), props, views.AuditPage, views.AuditBody)
+	return answer(c, v, http.StatusOK, at(views.PathAudit, "Govern", "", "Audit", ""), props, views.AuditPage, views.AuditBody)
 }
 
 // activityPage handles GET /console/plugins/:id/activity.
@@ -60,7 +66,7 @@ func (s *Server) activityPage(c echo.Context) error {
 	shown.Plugin = p.ID
 	bar := shown.Bar(views.PluginPath(p.ID, "activity"), nil, nil)
 	bar.Fields = slices.DeleteFunc(bar.Fields, func(f views.FilterField) bool { return f.Name == "plugin" })
-	list, err := s.auditList(c, v, shown, bar)
+	list, err := s.auditList(c, v, c.QueryParams(), shown, bar)
 	if err != nil {
 		return err
 	}
@@ -92,13 +98,13 @@ func (v *visit) auditFilter(shown views.AuditFilter) (audit.Filter, error) {
 }
 
 // auditList is a page of records, recorded as read before it is shown.
-func (s *Server) auditList(c echo.Context, v *visit, shown views.AuditFilter, bar views.Filter) (views.AuditList, error) {
+func (s *Server) auditList(c echo.Context, v *visit, q url.Values, shown views.AuditFilter, bar views.Filter) (views.AuditList, error) {
 	ctx := c.Request().Context()
 	f, err := v.auditFilter(shown)
 	if err != nil {
 		return views.AuditList{}, err
 	}
-	f.Limit, f.Cursor = views.AuditPerPage, c.QueryParam("cursor")
+	f.Limit, f.Cursor = views.AuditPerPage, q.Get("cursor")
 	if err := f.Check(); err != nil {
 		return views.AuditList{}, err
 	}
@@ -118,7 +124,7 @@ func (s *Server) auditList(c echo.Context, v *visit, shown views.AuditFilter, ba
 	if page.Next != "" {
 		l.Pager.Older = bar.Link(bar.Path, url.Values{"cursor": {page.Next}})
 	}
-	opened := c.QueryParam("open")
+	opened := q.Get("open")
 	for i := range page.Records {
 		r := &page.Records[i]
 		row := v.auditRow(ctx, r)

@@ -255,6 +255,7 @@ func TestAuditPage(t *testing.T) {
 	}
 
 	mara.post("/console/audit/verify", nil).shows(t, 200, "The chain is intact.", "records recomputed in", "lane/test", "change")
+	mara.swap("/console/audit/verify", "/console/audit?outcome=deny", nil).shows(t, 200, "The chain is intact.", "Outcome is Denied")
 	mara.get("/console").shows(t, 200, "Intact,", "records verified", "Mara Lindqvist")
 	if _, err := c.DB.Owner.Exec(t.Context(), "ALTER TABLE audit_log DISABLE TRIGGER ALL"); err != nil {
 		t.Fatal(err)
