@@ -36,12 +36,14 @@ async function fits(page, where) {
 export async function inEveryLook(page, name) {
   mkdirSync(screens, { recursive: true });
   await page.evaluate(axe.source);
+  // A dialog covers the window, not the page behind it.
+  const fullPage = (await page.locator("dialog:modal").count()) === 0;
   for (const [size, viewport] of Object.entries(sizes)) {
     await page.setViewportSize(viewport);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const where = `${name} ${size} ${colorScheme}`;
-      await page.screenshot({ path: join(screens, `${name}-${size}-${colorScheme}.png`), fullPage: true, animations: "disabled" });
+      await page.screenshot({ path: join(screens, `${name}-${size}-${colorScheme}.png`), fullPage, animations: "disabled" });
       await fits(page, where);
       await readable(page, where, colorScheme === "light" ? everything : colours);
     }
