@@ -73,6 +73,11 @@ type coreConfig struct {
 	waits time.Duration
 }
 
+// env sets an environment variable of the core.
+func env(name, value string) setting {
+	return func(c *coreConfig) { c.env[name] = value }
+}
+
 // host lets a name resolve to loopback for the proxy lane, and opens that to it.
 func host(name string) setting {
 	return func(c *coreConfig) {
