@@ -346,3 +346,30 @@ func TestAPersonSeesWhatTheirTraitsCover(t *testing.T) {
 		t.Errorf("another tenant found %+v (%v)", e, err)
 	}
 }
+
+func TestAnIDTakenUpAgainHearsNothingKeptForTheFirst(t *testing.T) {
+	w := newWorld(t, canonical.Limits{})
+	w.disable(t, "clerk")
+	w.publish(t, "user.created", `{"id":"1","name":"Ada"}`)
+	if h := w.hook(t); h.plugin != "lurker" {
+		t.Fatalf("%s got it", h.plugin)
+	}
+	if err := w.registry.Remove(actor.With(t.Context(), actor.Core("test")), "clerk", policy.Disabled); err != nil {
+		t.Fatal(err)
+	}
+	attached := func(want int) func() bool {
+		return func() bool {
+			s, err := w.lane.Stats(t.Context())
+			return err == nil && len(s.Waiting) == want
+		}
+	}
+	w.until(t, "the consumer of the one that left is gone", attached(3))
+	w.install(t, manifests[1])
+	w.until(t, "the new one is attached", attached(4))
+	second := w.publish(t, "user.created", `{"id":"2"}`)
+	for range 2 {
+		if h := w.hook(t); h.event["id"] != second.EventID {
+			t.Errorf("%s, registered anew, got %v of before its time", h.plugin, h.event["id"])
+		}
+	}
+}

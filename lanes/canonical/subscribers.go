@@ -3,7 +3,6 @@ package canonical
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ const ackWait = 30 * time.Second
 // Run keeps one durable consumer for every active subscriber, and delivers to
 // those that want webhooks, until ctx ends.
 func (l *Lane) Run(ctx context.Context) error {
-	hooks := map[string]*hook{}
+	hooks, seen := map[string]*hook{}, map[string]time.Time{}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -36,7 +35,7 @@ func (l *Lane) Run(ctx context.Context) error {
 				delete(hooks, id)
 			}
 		}
-		complete := true
+		complete := l.sweep(ctx, snap, seen)
 		for _, p := range snap.Plugins() {
 			if p.State != policy.Active || len(p.Manifest.Events.Subscribes) == 0 {
 				continue
@@ -83,24 +82,50 @@ func wantsWebhook(p *registry.Plugin) bool {
 	return p.State == policy.Active && p.Manifest.Events.Delivery == manifest.Webhook && len(p.Manifest.Events.Subscribes) > 0
 }
 
-// Detach deletes the consumers of a plugin that was unregistered.
-func (l *Lane) Detach(ctx context.Context, plugin string) error {
-	prefix := consumerName(plugin, "")
-	names := l.events.ConsumerNames(ctx)
-	for name := range names.Name() {
-		if name == prefix || strings.HasPrefix(name, prefix+"__") {
-			if err := l.events.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-				return fmt.Errorf("detach %s from the bus: %w", plugin, err)
-			}
+// sweep deletes the consumers of plugins that are not registered any more, so
+// that another plugin which takes an id up later hears nothing that was kept for
+// the first. seen holds when each plugin known so far was registered. It reports
+// whether the bus did all of it.
+func (l *Lane) sweep(ctx context.Context, snap *registry.Snapshot, seen map[string]time.Time) bool {
+	first, gone := len(seen) == 0, map[string]bool{}
+	for id, at := range seen {
+		if p, ok := snap.Plugin(id); !ok || !p.RegisteredAt.Equal(at) {
+			gone[consumerName(id, "")] = true
 		}
 	}
-	return names.Err()
+	if first || len(gone) > 0 {
+		live := map[string]bool{}
+		for _, p := range snap.Plugins() {
+			live[consumerName(p.ID, "")] = true
+		}
+		names := l.events.ConsumerNames(ctx)
+		for name := range names.Name() {
+			owner, _, _ := strings.Cut(name, "__")
+			if !strings.HasPrefix(name, consumerPrefix) || !gone[owner] && live[owner] {
+				continue
+			}
+			if err := l.events.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				l.Log.WarnContext(ctx, "consumer of a plugin that left not deleted; trying again", "consumer", name, "error", err)
+				return false
+			}
+		}
+		if names.Err() != nil {
+			return false
+		}
+	}
+	clear(seen)
+	for _, p := range snap.Plugins() {
+		seen[p.ID] = p.RegisteredAt
+	}
+	return true
 }
+
+const consumerPrefix = "sub-"
 
 // consumerName is the durable's name. A plugin id has no _ in it: its dots are
 // written so, never two in a row, and a name of its own follows after __.
 func consumerName(plugin, name string) string {
-	base := "sub-" + strings.ReplaceAll(plugin, ".", "_")
+	base := consumerPrefix + strings.ReplaceAll(plugin, ".", "_")
 	if name == "" {
 		return base
 	}
