@@ -34,20 +34,22 @@ type change struct {
 	Key     string          `json:"key"`
 	Value   json.RawMessage `json:"value"`
 	Version *int64          `json:"version"`
-	Reason  string          `json:"reason"`
 }
 
 // setConfig handles PUT /admin/config (one key) and POST /admin/config (several, all or none).
 func (s *Server) setConfig(c echo.Context) error {
 	var in struct {
-		change
-		Changes []change `json:"changes"`
+		Key     string          `json:"key"`
+		Value   json.RawMessage `json:"value"`
+		Version *int64          `json:"version"`
+		Reason  string          `json:"reason"`
+		Changes []change        `json:"changes"`
 	}
 	if err := bind(c, &in); err != nil {
 		return err
 	}
 	if in.Key != "" {
-		in.Changes = append(in.Changes, in.change)
+		in.Changes = append(in.Changes, change{in.Key, in.Value, in.Version})
 	}
 	if len(in.Changes) == 0 {
 		return fault.New(fault.Unprocessable, "config.empty", "Say which key is to change, with key and value, or several under changes.")

@@ -29,10 +29,28 @@ func bind(c echo.Context, v any) error {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return fault.New(fault.Invalid, "body.malformed", "The body is not JSON in UTF-8.")
 	}
+	if holdsNUL(body) {
+		return fault.New(fault.Invalid, "body.malformed", "The body holds the character U+0000, which nothing here can keep.")
+	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return wrongType(err, body, v)
 	}
 	return nil
+}
+
+// holdsNUL reports whether a string of a valid JSON text holds U+0000, which
+// PostgreSQL's text cannot.
+func holdsNUL(body []byte) bool {
+	for i := 0; i+1 < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(body[i+1:], []byte("u0000")) {
+			return true
+		}
+		i++ // what is escaped begins no escape
+	}
+	return false
 }
 
 // wrongType says which member of a body is not of the type it must have.
