@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -80,13 +82,19 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// proving is how long the proof of who asks may take: a database that hangs
+// instead of failing must not hold everybody who comes.
+const proving = 5 * time.Second
+
 // prove returns who sends r. A stream that keeps a page current is no use of a
 // session; everything else is, also what htmx asks for: it accepts event streams
 // wherever it asks, so that the header says nothing.
 func (s *Server) prove(r *http.Request) (actor.Actor, error) {
 	c := s.Identity.Credentials(r)
 	c.Passive = r.URL.Path == views.PathLive || r.URL.Path == views.PathTail || r.URL.Path == "/messaging/events/stream"
-	return s.Identity.Prove(r.Context(), c)
+	ctx, cancel := context.WithTimeout(r.Context(), proving)
+	defer cancel()
+	return s.Identity.Prove(ctx, c)
 }
 
 // toSignIn leads a person to the sign-in page, and a program to its mistake.
