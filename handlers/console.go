@@ -45,7 +45,7 @@ func (s *Server) console() []route {
 		{method: post, path: views.PathInvite, who: anyone, handler: s.acceptInvite, body: form},
 
 		{method: get, path: views.PathOverview, who: users, handler: s.overviewPage},
-		{method: get, path: views.PathLive, who: users, handler: s.overviewLive},
+		{method: get, path: views.PathLive, who: users, handler: s.overviewLive, slow: true},
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
 	}
@@ -67,15 +67,15 @@ func (s *Server) consolePlugins() []route {
 		{method: get, path: one + "/activity", who: users, needs: auditors, action: "audit.read", handler: s.activityPage},
 
 		{method: get, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.askEnable},
-		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form},
+		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form, slow: true},
 		{method: get, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.askAccept},
-		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.acceptManifest, body: form},
+		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.acceptManifest, body: form, slow: true},
 		{method: get, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.askDisable},
-		{method: post, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.disablePlugin, body: form},
+		{method: post, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.disablePlugin, body: form, slow: true},
 		{method: get, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.askQuarantine},
-		{method: post, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.quarantinePlugin, body: form},
+		{method: post, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.quarantinePlugin, body: form, slow: true},
 		{method: get, path: one + "/unregister", who: users, needs: manage, action: "plugin.unregister", handler: s.askUnregister},
-		{method: post, path: one + "/unregister", who: users, needs: manage, action: "plugin.unregister", handler: s.unregisterPlugin, body: form},
+		{method: post, path: one + "/unregister", who: users, needs: manage, action: "plugin.unregister", handler: s.unregisterPlugin, body: form, slow: true},
 
 		{method: get, path: one + "/domains/approve", who: users, needs: approvers, action: "egress.approve", handler: s.askApprove},
 		{method: post, path: one + "/domains/approve", who: users, needs: approvers, action: "egress.approve", handler: s.approveDomain, body: form},
@@ -89,11 +89,11 @@ func (s *Server) consoleTraffic() []route {
 	events, auditors := []trait.ID{trait.EventViewer}, []trait.ID{trait.AuditViewer}
 	return []route{
 		{method: get, path: views.PathEvents, who: users, needs: events, action: "event.view", handler: s.eventsPage},
-		{method: get, path: views.PathTail, who: users, needs: events, action: "event.view", handler: s.eventsTail},
+		{method: get, path: views.PathTail, who: users, needs: events, action: "event.view", handler: s.eventsTail, slow: true},
 		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},
 		{method: get, path: views.PathAudit, who: users, needs: auditors, action: "audit.read", handler: s.auditPage},
-		{method: post, path: views.PathVerify, who: users, needs: auditors, action: "audit.verify", handler: s.verifyPage, body: form},
-		{method: get, path: views.PathExport, who: users, needs: auditors, action: "audit.export", handler: s.exportPage},
+		{method: post, path: views.PathVerify, who: users, needs: auditors, action: "audit.verify", handler: s.verifyPage, body: form, slow: true},
+		{method: get, path: views.PathExport, who: users, needs: auditors, action: "audit.export", handler: s.exportPage, slow: true},
 		{method: get, path: views.PathAudit + "/:chain/:seq", who: users, needs: auditors, action: "audit.read", handler: s.recordPage},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,7 +30,7 @@ func (s *Server) eventPage(c echo.Context) error {
 	if props.Fields, err = v.payload(e); err != nil {
 		return err
 	}
-	if e.Data != nil {
+	if len(e.Data) <= mostCopied {
 		props.JSON = string(e.Data)
 	}
 	if !v.may(views.PathAudit) {
@@ -62,21 +61,14 @@ func (v *visit) payload(e canonical.Event) ([]views.EventField, error) {
 		return nil, err
 	}
 	var fields []views.EventField
-	walk(e.Data, "", func(path string, value json.RawMessage) {
-		if len(fields) < mostFacts {
-			fields = append(fields, views.EventField{Path: path, Value: orElse(shown(value), string(value)), Class: marked[path]})
-		}
+	walk(e.Data, "", 0, func(path string, value json.RawMessage) bool {
+		fields = append(fields, views.EventField{Path: orElse(path, whole), Value: written(value), Class: marked[path]})
+		return len(fields) < mostFacts
 	})
-	for _, pointer := range e.Removed {
+	for _, pointer := range e.Removed[:min(len(e.Removed), mostFacts)] {
 		fields = append(fields, views.EventField{Path: dotted(pointer), Redacted: true, Class: v.hiddenClass(e)})
 	}
 	return fields, nil
-}
-
-// dotted writes a JSON Pointer as a path joined by dots.
-func dotted(pointer string) string {
-	path := strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(path)
 }
 
 // hiddenClass is the class of a removed field, where only one can be.
@@ -191,7 +183,7 @@ func (v *visit) receiptOf(id string, r *receipt) views.Receipt {
 	if r.Outcome == "drop" || r.Outcome == "redact" {
 		out.Rule = r.Rule
 	}
-	for _, pointer := range r.Fields {
+	for _, pointer := range r.Fields[:min(len(r.Fields), mostFacts)] {
 		out.Fields = append(out.Fields, dotted(pointer))
 	}
 	if r.record != nil && v.mayDecisions() {

@@ -17,8 +17,9 @@ import (
 	"github.com/vivified/vivified/views"
 )
 
-// mostEvents is how far back the list of events looks.
-const mostEvents = 500
+// mostEvents is how far back a filtered list of events looks, and how many a
+// reader that was cut off may have missed.
+const mostEvents = 200
 
 // eventsPage handles GET /console/events.
 func (s *Server) eventsPage(c echo.Context) error {
@@ -28,12 +29,16 @@ func (s *Server) eventsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.Events.Recent(ctx, mostEvents)
+	types := v.eventTypes()
+	props := views.Events{Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
+	most := views.EventsPerPage
+	if props.Filter.On() || shown.Range.Value == "custom" {
+		most = mostEvents
+	}
+	all, err := s.Events.Recent(ctx, most)
 	if err != nil {
 		return err
 	}
-	types := v.eventTypes()
-	props := views.Events{Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
 	if shown.Range.Value != "custom" {
 		props.Tail = shown.Tail()
 	}

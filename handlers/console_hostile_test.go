@@ -85,6 +85,7 @@ func (p page) harmless(t testing.TB) {
 }
 
 func TestHostileTextStaysText(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	mara := c.setUp()
 	pages := []string{"/console", "/console/plugins", "/console/users", "/console/audit", "/console/audit?action=plugin.*", "/console/events", "/console/account", "/console/audit?action=user.*"}

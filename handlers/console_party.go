@@ -30,16 +30,6 @@ func (v *visit) plugin(id string) views.Party {
 // iconOf is the icon a plugin's manifest asks for; the console has a plain one.
 func iconOf(p *registry.Plugin) views.IconName { return views.IconName(p.Manifest.Icon) }
 
-// person returns a person by id, looked up once a page. One that cannot be found
-// keeps the id.
-func (v *visit) person(ctx context.Context, id string) views.Party {
-	p := views.Party{Kind: views.User, Name: v.nameOf(ctx, id)}
-	if v.may(views.PathUsers) && p.Name != id {
-		p.Href = views.UserPath(id)
-	}
-	return p
-}
-
 // nameOf is how people know who has an id: a person, a plugin, or a part of the core.
 func (v *visit) nameOf(ctx context.Context, id string) string {
 	if name, ok := v.names[id]; ok {

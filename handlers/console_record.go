@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -64,7 +63,7 @@ func (v *visit) auditRecord(ctx context.Context, r *audit.Record) views.AuditRec
 	if digest, err := r.Digest(); err == nil && bytes.Equal(digest, r.Hash) {
 		full.Intact = views.Intact
 	}
-	if text, err := r.MarshalJSON(); err == nil {
+	if text, err := r.MarshalJSON(); err == nil && len(text) <= mostCopied {
 		full.JSON = string(text)
 	}
 	switch {
@@ -112,102 +111,6 @@ func steps(reasons []policy.Reason) []views.Step {
 		}
 		denied = denied || r.Outcome == "deny"
 		out = append(out, s)
-	}
-	return out
-}
-
-// mostFacts bounds how many values of a record or an event a page shows.
-const mostFacts = 60
-
-// facts lists the values of a JSON document by their path, in its order.
-func facts(raw json.RawMessage) []views.KV {
-	var kvs []views.KV
-	walk(raw, "", func(path string, value json.RawMessage) {
-		if text := shown(value); text != "" && len(kvs) < mostFacts {
-			kvs = append(kvs, views.KV{Label: path, Value: text})
-		}
-	})
-	return kvs
-}
-
-// walk calls f for every value of a JSON document that holds no others, with its
-// path joined by dots.
-func walk(raw json.RawMessage, path string, f func(path string, value json.RawMessage)) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	t, err := d.Token()
-	delim, nested := t.(json.Delim)
-	if err != nil || !nested {
-		if err == nil && t != nil && path != "" {
-			f(path, raw)
-		}
-		return
-	}
-	empty := true
-	for i := 0; d.More(); i++ {
-		empty = false
-		name := strconv.Itoa(i)
-		if delim == '{' {
-			key, err := d.Token()
-			if err != nil {
-				return
-			}
-			name, _ = key.(string)
-		}
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
-			return
-		}
-		walk(value, strings.TrimPrefix(path+"."+name, "."), f)
-	}
-	if empty && path != "" {
-		f(path, raw)
-	}
-}
-
-// shown writes a JSON value for people: text without its quotes, nothing for an
-// empty object or array.
-func shown(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return text
-	}
-	switch s := string(value); s {
-	case "{}", "[]":
-		return ""
-	default:
-		return s
-	}
-}
-
-// changes compares what was with what is, value by value.
-func changes(before, after json.RawMessage) []views.Change {
-	was, is := map[string]string{}, map[string]string{}
-	var order []string
-	read := func(raw json.RawMessage, into map[string]string) {
-		walk(raw, "", func(path string, value json.RawMessage) {
-			if len(order) >= 4*mostFacts {
-				return
-			}
-			if _, seen := was[path]; !seen {
-				order = append(order, path)
-			}
-			into[path] = orElse(shown(value), string(value))
-		})
-	}
-	read(before, was)
-	read(after, is)
-	slices.Sort(order)
-	var out []views.Change
-	for _, path := range slices.Compact(order) {
-		b, had := was[path]
-		a, has := is[path]
-		if b == a && had == has {
-			continue
-		}
-		if out = append(out, views.Change{Name: path, Before: b, After: a, Added: !had, Gone: !has}); len(out) == mostFacts {
-			break
-		}
 	}
 	return out
 }

@@ -76,9 +76,10 @@ func TestFirstDay(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
-	c := newCore(t)
+	c := newCore(t, env("VIVIFIED_ORGANISATION", "Northgate Regional"))
 	c.setUp()
 	b := c.stranger()
+	b.get("/sign-in").shows(t, 200, "Sign in to Northgate Regional", "0.0.0-test")
 	want := "E-mail or password not accepted."
 	for _, in := range []url.Values{
 		{"email": {adminAt}, "password": {"another"}}, {"email": {"nobody@example.com"}, "password": {password}}, {"email": {""}, "password": {""}}, {},

@@ -123,7 +123,7 @@ func (g *gathering) add(e canonical.Event) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e.Sequence > g.last && g.fits(e) {
-		g.last = e.Sequence
+		g.last, e.Data = e.Sequence, nil // rows show none of it
 		g.events = append([]canonical.Event{e}, g.events[:min(len(g.events), views.EventsPerPage-1)]...)
 	}
 	return nil

@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"crypto/subtle"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,7 +45,12 @@ type route struct {
 	action  string     // what a refusal is recorded as; "": a look at the console
 	handler echo.HandlerFunc
 	body    int64 // limit in bytes; 0: 1 MiB
+	slow    bool  // may take longer than patient: it carries, streams, waits for a plugin, or walks the whole audit
 }
+
+// patient is how long any other request may take, so that a database that hangs
+// instead of failing is told of, as one that fails is.
+const patient = 10 * time.Second
 
 // methods are those it answers. What is got can be asked for without its body
 // (RFC 9110, section 9.3.2).
@@ -76,6 +83,12 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 	needs, action := trait.SetOf(r.needs...), cmp.Or(r.action, usualAction)
 	return func(c echo.Context) error {
 		ctx := c.Request().Context()
+		if !r.slow {
+			short, cancel := context.WithTimeout(ctx, patient)
+			context.AfterFunc(ctx, cancel) // not sooner: what is told of an error is read under it, too
+			ctx = short
+			c.SetRequest(c.Request().WithContext(ctx))
+		}
 		who := actor.From(ctx)
 		c.Set(routed, action)
 		switch {
