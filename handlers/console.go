@@ -33,7 +33,6 @@ const form = 64 << 10
 func (s *Server) console() []route {
 	table := []route{
 		{method: get, path: "/static/*", who: anyone, handler: asset},
-		{method: http.MethodHead, path: "/static/*", who: anyone, handler: asset},
 		{method: get, path: "/favicon.ico", who: anyone, handler: favicon},
 		{method: get, path: "/", who: users, handler: home},
 		{method: get, path: views.PathSignIn, who: anyone, handler: s.signInPage},
@@ -136,7 +135,7 @@ func (s *Server) consoleAccount() []route {
 	}
 }
 
-// asset handles GET and HEAD /static/*.
+// asset handles GET /static/*.
 func asset(c echo.Context) error {
 	static.Handler().ServeHTTP(c.Response(), c.Request())
 	return nil

@@ -13,7 +13,7 @@ import (
 // toAnyone are the routes that answer a stranger; everything else is 401 to one.
 var toAnyone = []string{
 	"GET /health", "GET /health/live", "GET /health/ready", "GET /.well-known/jwks.json", "POST /auth/login", "POST /plugins/register", "POST /plugins/token",
-	"GET /static/*", "HEAD /static/*", "GET /favicon.ico", "GET /sign-in", "POST /sign-in", "GET /setup", "POST /setup", "GET /invite", "POST /invite",
+	"GET /static/*", "GET /favicon.ico", "GET /sign-in", "POST /sign-in", "GET /setup", "POST /setup", "GET /invite", "POST /invite",
 	"GET /metrics", // to loopback
 }
 
