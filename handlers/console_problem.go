@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
@@ -23,7 +25,11 @@ func wantsPage(r *http.Request) bool {
 // failPage answers an error as a page, or as a toast beside the page that an
 // action of htmx was refused on.
 func (s *Server) failPage(c echo.Context, status int, f *fault.Fault) {
-	ctx, v := c.Request().Context(), s.visit(c.Request())
+	// What is told of a failure has a moment of its own: the request's may be over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
+	defer cancel()
+	c.SetRequest(c.Request().WithContext(ctx))
+	v := s.visit(c.Request())
 	known := v.who.Kind == actor.User
 	p := views.Problem{Status: status, Detail: f.Sentence, Code: f.Code, Trace: actor.Trace(ctx), SignedIn: known}
 	if known && (f.Decision != "" || status == http.StatusForbidden) {
