@@ -24,7 +24,9 @@ const (
 // overviewLive handles GET /console/live: the parts of the overview, drawn anew
 // whenever something has changed, until the session ends.
 func (s *Server) overviewLive(c echo.Context) error {
-	r := c.Request()
+	ctx, stop := s.whileGood(c.Request().Context())
+	defer stop()
+	r := c.Request().WithContext(ctx)
 	out := sse(c)
 	if err := out.comment("open"); err != nil {
 		return nil // the reader has gone
@@ -70,7 +72,7 @@ func (s *Server) sendOverview(r *http.Request, out *stream) error {
 // still returns the request of a stream with its sender as they are now: traits
 // may be gone, and a session may have ended. ok is false when it has.
 func (s *Server) still(r *http.Request) (_ *http.Request, ok bool) {
-	who, err := s.prove(r)
+	who, err := s.Identity.Recheck(r.Context(), actor.From(r.Context()))
 	if err != nil || who.Kind != actor.User {
 		return r, false
 	}

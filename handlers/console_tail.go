@@ -30,7 +30,9 @@ func (s *Server) eventsTail(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, end := context.WithCancelCause(r.Context())
+	good, stop := s.whileGood(r.Context())
+	defer stop()
+	ctx, end := context.WithCancelCause(good)
 	defer end(nil)
 	r = r.WithContext(ctx)
 	out, gathered := sse(c), &gathering{fits: fits}
