@@ -67,10 +67,11 @@ type core struct {
 type setting func(*coreConfig)
 
 type coreConfig struct {
-	env   map[string]string
-	hosts map[string]netip.Addr
-	open  proxy.Ranges
-	waits time.Duration
+	env     map[string]string
+	hosts   map[string]netip.Addr
+	open    proxy.Ranges
+	waits   time.Duration
+	proxies []netip.Prefix
 }
 
 // env sets an environment variable of the core.
@@ -165,7 +166,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, Proof: c, Gate: c.Gate,
 		Events: c.Events, Calls: calls, Egress: egress, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
-		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits,
+		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits, TrustedProxies: conf.proxies,
 	})
 	served := httptest.NewUnstartedServer(c.Server)
 	served.Listener.Close()

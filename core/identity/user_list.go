@@ -41,7 +41,7 @@ func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
 	var after userCursor
 	if f.Cursor != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		if err != nil || json.Unmarshal(raw, &after) != nil || strings.ContainsRune(after.Name, 0) {
+		if err != nil || json.Unmarshal(raw, &after) != nil || after.ID == uuid.Nil || strings.ContainsRune(after.Name, 0) {
 			return UserPage{}, fault.New(fault.Invalid, "cursor.malformed", "This page cannot be found; start from the first.")
 		}
 	}
