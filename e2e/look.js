@@ -14,9 +14,15 @@ const sizes = { desk, phone };
 const everything = { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] };
 const colours = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
 
-/** readable fails when axe finds anything wrong with the page as it stands. */
+/**
+ * readable fails when axe finds anything wrong with the page as it stands. What an
+ * open popover covers nobody reads: axe would take the popover for its background.
+ */
 async function readable(page, where, rules) {
-  const { violations } = await page.evaluate((runOnly) => window.axe.run(document, { runOnly, resultTypes: ["violations"] }), rules);
+  const { violations } = await page.evaluate((runOnly) => {
+    const shown = [...document.querySelectorAll(":popover-open")].at(-1) ?? document;
+    return window.axe.run(shown, { runOnly, resultTypes: ["violations"] });
+  }, rules);
   assert.deepEqual(violations.map(inWords), [], `axe, ${where}`);
 }
 
