@@ -25,15 +25,17 @@ func wantsPage(r *http.Request) bool {
 // failPage answers an error as a page, or as a toast beside the page that an
 // action of htmx was refused on.
 func (s *Server) failPage(c echo.Context, status int, f *fault.Fault) {
-	// What is told of a failure has a moment of its own: the request's may be over.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
+	// The request's time may be over: what else is told has a moment of its own, and
+	// drawing it needs none.
+	alive := context.WithoutCancel(c.Request().Context())
+	ctx, cancel := context.WithTimeout(alive, time.Second)
 	defer cancel()
-	c.SetRequest(c.Request().WithContext(ctx))
+	c.SetRequest(c.Request().WithContext(alive))
 	v := s.visit(c.Request())
 	known := v.who.Kind == actor.User
 	p := views.Problem{Status: status, Detail: f.Sentence, Code: f.Code, Trace: actor.Trace(ctx), SignedIn: known}
 	if known && (f.Decision != "" || status == http.StatusForbidden) {
-		p.Why = s.whyRefused(c, v, f)
+		p.Why = s.whyRefused(ctx, c, v, f)
 	}
 	var what templ.Component
 	switch {
@@ -62,14 +64,14 @@ func statusWords(status int) string {
 
 // whyRefused says which trait would have let a person through, who may grant it,
 // and where the decision is.
-func (s *Server) whyRefused(c echo.Context, v *visit, f *fault.Fault) *views.Why {
+func (s *Server) whyRefused(ctx context.Context, c echo.Context, v *visit, f *fault.Fault) *views.Why {
 	w := &views.Why{Decision: f.Decision}
 	for _, r := range s.table {
 		if r.path != c.Path() || r.method != c.Request().Method {
 			continue
 		}
 		if missing := v.snap.Traits().Names(v.who.Traits.Missing(trait.SetOf(r.needs...))); len(missing) > 0 {
-			w.Trait, w.Grantors = missing[0], v.holders(c.Request().Context(), trait.UserManager)
+			w.Trait, w.Grantors = missing[0], v.holders(ctx, trait.UserManager)
 		}
 		break
 	}
