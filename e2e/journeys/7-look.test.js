@@ -49,12 +49,12 @@ describe("every page", () => {
     ["events", () => "/console/events", isLive],
     ["event", () => `/console/events/${event}`],
     ["audit", () => "/console/audit"],
-    ["audit-filter", () => "/console/audit?plugin=hello-lurker", opens("button", /^Filter$/)],
+    ["audit-filter", () => "/console/audit?plugin=hello-lurker&outcome=deny", opens("button", /^Filter$/)],
     ["audit-open", () => "/console/audit?plugin=hello-lurker&outcome=deny", async (page) => {
       await page.getByRole("link", { name: /^Record/ }).first().click();
       await page.locator("tr.detail").waitFor();
     }],
-    ["audit-verified", () => "/console/audit?plugin=hello-lurker", async (page) => {
+    ["audit-verified", () => "/console/audit?plugin=hello-lurker&outcome=deny", async (page) => {
       await page.getByRole("button", { name: /^Verify/ }).click();
       await page.getByText(/records recomputed in/).waitFor();
     }],
@@ -68,11 +68,11 @@ describe("every page", () => {
     ["account", () => "/console/account"],
     ["account-key-dialog", () => "/console/account", opens("link", /^New key/)],
     ["palette", () => "/console/palette"],
-    ["palette-dialog", () => "/console", async (page) => {
+    ["palette-dialog", () => "/console/users", async (page) => {
       await page.keyboard.press("Control+k");
       await page.locator("#vv-palette [role=option]").first().waitFor();
     }],
-    ["shortcuts", () => "/console", async (page) => {
+    ["shortcuts", () => "/console/users", async (page) => {
       await page.keyboard.press("?");
       await page.locator("#vv-keys[open]").waitFor();
     }],
