@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 
+	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/trait"
 )
 
@@ -12,9 +13,8 @@ const (
 	put    = http.MethodPut
 	patch  = http.MethodPatch
 	del    = http.MethodDelete
-	carry  = 10<<20 + 64<<10 // bytes that the operator and proxy lanes take
-	event  = 2 << 20         // bytes of a publish request
-	upload = 256<<10 + 1     // bytes of a manifest, and one more to notice
+	event  = 2 << 20     // bytes of a publish request
+	upload = 256<<10 + 1 // bytes of a manifest, and one more to notice
 )
 
 // routes is the whole surface of the core. The published contract is held
@@ -22,6 +22,9 @@ const (
 func (s *Server) routes() []route {
 	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
 	people, auditors := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}
+	// The lanes bound what they carry themselves; the rest is for what is around it.
+	carry, outside := int64(s.Settings.Int(settings.LimitBodyBytes)), int64(s.Settings.Int(settings.LimitProxyBytes))
+	const margin = 64 << 10
 	table := []route{
 		{method: get, path: "/health", who: anyone, handler: s.health},
 		{method: get, path: "/health/live", who: anyone, handler: s.live},
@@ -56,9 +59,9 @@ func (s *Server) routes() []route {
 
 		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},
 		{method: get, path: "/gateway/allowlist/effective", who: users, needs: view, action: "egress.view", handler: s.listEgress},
-		{method: post, path: "/gateway/proxy", who: plugins, action: "proxy.request", handler: s.proxyOnce, body: 2 * carry, slow: true},
-		{method: every, path: "/proxy", who: plugins, action: "proxy.request", handler: s.proxyStream, body: carry, slow: true},
-		{method: every, path: "/gateway/:target/*", who: parties, action: "operator.call", handler: s.gateway, body: carry, slow: true},
+		{method: post, path: "/gateway/proxy", who: plugins, action: "proxy.request", handler: s.proxyOnce, body: 2*outside + margin, slow: true},
+		{method: every, path: "/proxy", who: plugins, action: "proxy.request", handler: s.proxyStream, body: outside + margin, slow: true},
+		{method: every, path: "/gateway/:target/*", who: parties, action: "operator.call", handler: s.gateway, body: carry + margin, slow: true},
 
 		{method: get, path: "/admin/users", who: users, needs: people, action: "user.list", handler: s.listUsers},
 		{method: post, path: "/admin/users", who: users, needs: people, action: "user.invite", handler: s.inviteUser},

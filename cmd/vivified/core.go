@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
@@ -255,19 +257,13 @@ func partitions(ctx context.Context, owner string, log *slog.Logger) error {
 
 // outside builds the proxy lane.
 func outside(conf *settings.Settings, plugins *registry.Registry, door *gate.Gate, sealer *settings.Sealer, own []netip.AddrPort, log *slog.Logger) (*proxy.Lane, error) {
-	var raw map[string][]string
+	var raw json.RawMessage
 	if err := conf.JSON(settings.ProxyPrivateRanges, &raw); err != nil {
 		return nil, err
 	}
-	ranges := proxy.Ranges{}
-	for domain, networks := range raw {
-		for _, n := range networks {
-			prefix, err := netip.ParsePrefix(n)
-			if err != nil {
-				return nil, fmt.Errorf("proxy_private_ranges: %w", err)
-			}
-			ranges[domain] = append(ranges[domain], prefix)
-		}
+	ranges, err := proxy.ParseRanges(raw) // refuses more than the setting's form does, such as a metadata service
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "settings.invalid", "proxy_private_ranges: %v.", err).Because(err)
 	}
 	roots, err := proxy.Roots(conf.String(settings.ProxyCAFile))
 	if err != nil {
