@@ -207,8 +207,28 @@ func (m *Manager) tryEnable(ctx context.Context, id string) {
 	case err == nil:
 	case fault.Of(err).Code == "plugin.state":
 		m.Log.DebugContext(ctx, "somebody else was faster", "plugin", id, "error", err)
+		m.awaitMove(ctx, id)
 	default:
 		m.Log.InfoContext(ctx, "not enabled yet", "plugin", id, "error", err)
+	}
+}
+
+// awaitMove returns once what somebody else did to a registered plugin is in
+// force here, or after a second: whoever registered may use the lanes with the
+// answer in hand.
+func (m *Manager) awaitMove(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		changed := m.Registry.Changed()
+		if p, ok := m.Registry.Snapshot().Plugin(id); !ok || p.State != policy.Registered {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
