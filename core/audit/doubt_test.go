@@ -191,9 +191,13 @@ func TestASilentNetworkDoesNotKeepTheLock(t *testing.T) {
 	c.dead.Store(c.wires.Load())
 	c.deaf.Store(false)
 	if err := <-done; err != nil {
-		t.Errorf("the record is in the audit, and its caller hears %v", err)
+		// On a slow machine the answer came after the caller's time: then the record says so.
+		refused(t, err)
+		eventually(t, "the record of a refused call is closed as such", func() bool {
+			return count(t, d, "SELECT count(*) FROM audit_log WHERE outcome = 'failed' AND rule = 'audit.unavailable'") == 1
+		})
 	}
-	decide(t, ctx, w, call())
+	eventually(t, "decisions are taken again", func() bool { return w.Decide(ctx, call()) == nil })
 }
 
 // A disk that is full refuses every insert and lets everything else pass.
