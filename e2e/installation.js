@@ -39,6 +39,16 @@ export function environment(more = {}) {
   return { ...Object.fromEntries(mine), NO_COLOR: "1", ...more };
 }
 
+/** stopAtExit has a run that is interrupted, or fails hard, leave nothing behind. */
+function stopAtExit(child) {
+  const stop = () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGTERM");
+  };
+  process.once("exit", stop);
+  child.once("exit", () => process.off("exit", stop));
+}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
 /** Installation is one data directory, and what runs on it. */
 export class Installation {
   constructor({ url, dataDir, log, group = 0 }) {
@@ -75,6 +85,7 @@ export class Installation {
     });
     closeSync(log);
     this.group = this.child.pid;
+    stopAtExit(this.child);
     this.ended = once(this.child, "exit").then(([code, signal]) => ({ code, signal }));
     this.began = performance.now();
     return this;
@@ -126,7 +137,7 @@ export class Installation {
 
   /** core is the process id of the core. */
   core() {
-    return this.processes().find(({ command }) => /vivified serve$/.test(command))?.pid;
+    return this.processes().find(({ command }) => /vivified serve\b/.test(command))?.pid;
   }
 
   /** remove stops what runs and deletes the data directory. */

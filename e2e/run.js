@@ -11,17 +11,15 @@ const files = process.argv.slice(2);
 if (files.length === 0) files.push(...readdirSync("journeys").sort().map((name) => join("journeys", name)));
 
 const here = await Installation.prepare("up");
-let runner;
-// An interrupted run stops what it started, too.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => runner?.kill("SIGTERM"));
 try {
-  here.start();
-  await here.ready();
+  await here.start().ready();
   const { url, dataDir, log, group } = here;
-  runner = spawn(process.execPath, ["--test", "--test-reporter=spec", "--test-concurrency=1", ...files], {
+  const runner = spawn(process.execPath, ["--test", "--test-reporter=spec", "--test-concurrency=1", ...files], {
     stdio: "inherit",
     env: { ...process.env, E2E_INSTALLATION: JSON.stringify({ url, dataDir, log, group }) },
   });
+  // An interrupted run stops what it started, too.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal).on(signal, () => runner.kill("SIGTERM"));
   const [code] = await once(runner, "exit");
   process.exitCode = code ?? 1;
 } finally {
