@@ -247,6 +247,10 @@ func TestCallsThatAreRefusedGoNowhere(t *testing.T) {
 			if f := fault.Of(err); f.Kind != tt.kind || f.Code != tt.code || tt.kind == fault.Denied && f.Decision == "" {
 				t.Errorf("answered %v (%s, decision %q), want %s", err, f.Code, f.Decision, tt.code)
 			}
+			// A body of unknown length is cut off while the target already reads it, and the
+			// target may still be at it: only then may it have heard of the call.
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if len(w.got) > 0 && tt.call.Length >= 0 {
 				t.Errorf("the target heard of it: %s", w.got[0].URL)
 			}
