@@ -13,7 +13,7 @@ import (
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.hash = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -50,12 +50,13 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 		&i.User.UpdatedAt,
 		&i.User.LastLoginAt,
 		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
 	)
 	return i, err
 }
 
 const aPIKeyByID = `-- name: APIKeyByID :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.id = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -92,6 +93,7 @@ func (q *Queries) APIKeyByID(ctx context.Context, id uuid.UUID) (APIKeyByIDRow, 
 		&i.User.UpdatedAt,
 		&i.User.LastLoginAt,
 		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
 	)
 	return i, err
 }
@@ -178,7 +180,7 @@ func (q *Queries) APIKeyList(ctx context.Context, owner uuid.UUID) ([]APIKey, er
 }
 
 const aPIKeyListAll = `-- name: APIKeyListAll :many
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE users.tenant_id = $1 AND api_keys.id < $2::uuid ORDER BY api_keys.id DESC LIMIT $3
 `
 
@@ -227,6 +229,7 @@ func (q *Queries) APIKeyListAll(ctx context.Context, arg APIKeyListAllParams) ([
 			&i.User.UpdatedAt,
 			&i.User.LastLoginAt,
 			&i.User.PasswordSetAt,
+			&i.User.FactorDueAt,
 		); err != nil {
 			return nil, err
 		}
@@ -285,7 +288,7 @@ func (q *Queries) InvitationDrop(ctx context.Context, userID uuid.UUID) error {
 }
 
 const invitationGet = `-- name: InvitationGet :one
-SELECT invitations.hash, invitations.user_id, invitations.created_by, invitations.created_at, invitations.expires_at, invitations.used_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM invitations JOIN users ON users.id = invitations.user_id
+SELECT invitations.hash, invitations.user_id, invitations.created_by, invitations.created_at, invitations.expires_at, invitations.used_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM invitations JOIN users ON users.id = invitations.user_id
 WHERE invitations.hash = $1 AND invitations.used_at IS NULL AND invitations.expires_at > $2
 `
 
@@ -318,6 +321,7 @@ func (q *Queries) InvitationGet(ctx context.Context, hash []byte, at time.Time) 
 		&i.User.UpdatedAt,
 		&i.User.LastLoginAt,
 		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
 	)
 	return i, err
 }
@@ -642,7 +646,7 @@ func (q *Queries) RoleList(ctx context.Context) ([]Role, error) {
 }
 
 const sessionByHash = `-- name: SessionByHash :one
-SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM sessions JOIN users ON users.id = sessions.user_id
+SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.hash = $1 AND sessions.revoked_at IS NULL
 `
 
@@ -667,6 +671,9 @@ func (q *Queries) SessionByHash(ctx context.Context, hash []byte) (SessionByHash
 		&i.Session.SeenAt,
 		&i.Session.ExpiresAt,
 		&i.Session.RevokedAt,
+		&i.Session.Method,
+		&i.Session.Factor,
+		&i.Session.ProvedAt,
 		&i.User.ID,
 		&i.User.TenantID,
 		&i.User.Email,
@@ -680,12 +687,13 @@ func (q *Queries) SessionByHash(ctx context.Context, hash []byte) (SessionByHash
 		&i.User.UpdatedAt,
 		&i.User.LastLoginAt,
 		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
 	)
 	return i, err
 }
 
 const sessionByID = `-- name: SessionByID :one
-SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at FROM sessions JOIN users ON users.id = sessions.user_id
+SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.revoked_at IS NULL
 `
 
@@ -710,6 +718,9 @@ func (q *Queries) SessionByID(ctx context.Context, id uuid.UUID) (SessionByIDRow
 		&i.Session.SeenAt,
 		&i.Session.ExpiresAt,
 		&i.Session.RevokedAt,
+		&i.Session.Method,
+		&i.Session.Factor,
+		&i.Session.ProvedAt,
 		&i.User.ID,
 		&i.User.TenantID,
 		&i.User.Email,
@@ -723,14 +734,15 @@ func (q *Queries) SessionByID(ctx context.Context, id uuid.UUID) (SessionByIDRow
 		&i.User.UpdatedAt,
 		&i.User.LastLoginAt,
 		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
 	)
 	return i, err
 }
 
 const sessionInsert = `-- name: SessionInsert :one
-INSERT INTO sessions (id, hash, user_id, kind, address, user_agent, created_at, seen_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-RETURNING id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at
+INSERT INTO sessions (id, hash, user_id, kind, method, factor, address, user_agent, created_at, seen_at, proved_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10)
+RETURNING id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at, method, factor, proved_at
 `
 
 type SessionInsertParams struct {
@@ -738,6 +750,8 @@ type SessionInsertParams struct {
 	Hash      []byte
 	UserID    uuid.UUID
 	Kind      string
+	Method    string
+	Factor    string
 	Address   string
 	UserAgent string
 	At        time.Time
@@ -751,6 +765,8 @@ func (q *Queries) SessionInsert(ctx context.Context, arg SessionInsertParams) (S
 		arg.Hash,
 		arg.UserID,
 		arg.Kind,
+		arg.Method,
+		arg.Factor,
 		arg.Address,
 		arg.UserAgent,
 		arg.At,
@@ -769,12 +785,15 @@ func (q *Queries) SessionInsert(ctx context.Context, arg SessionInsertParams) (S
 		&i.SeenAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
+		&i.Method,
+		&i.Factor,
+		&i.ProvedAt,
 	)
 	return i, err
 }
 
 const sessionList = `-- name: SessionList :many
-SELECT id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY seen_at DESC, id
+SELECT id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at, method, factor, proved_at FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY seen_at DESC, id
 `
 
 // SessionList returns the sessions of a person that were not revoked and have not reached their absolute end, last used first.
@@ -799,6 +818,9 @@ func (q *Queries) SessionList(ctx context.Context, userID uuid.UUID, at time.Tim
 			&i.SeenAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
+			&i.Method,
+			&i.Factor,
+			&i.ProvedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -849,7 +871,7 @@ func (q *Queries) SessionRevokeAll(ctx context.Context, arg SessionRevokeAllPara
 }
 
 const sessionRevokeByHash = `-- name: SessionRevokeByHash :many
-UPDATE sessions SET revoked_at = $1::timestamptz WHERE hash = $2 AND revoked_at IS NULL RETURNING id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at
+UPDATE sessions SET revoked_at = $1::timestamptz WHERE hash = $2 AND revoked_at IS NULL RETURNING id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at, method, factor, proved_at
 `
 
 // SessionRevokeByHash ends the session of a secret and returns it.
@@ -874,6 +896,9 @@ func (q *Queries) SessionRevokeByHash(ctx context.Context, at time.Time, hash []
 			&i.SeenAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
+			&i.Method,
+			&i.Factor,
+			&i.ProvedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1171,13 +1196,14 @@ func (q *Queries) ThrottleTrim(ctx context.Context, before time.Time) (int64, er
 }
 
 const userAdmins = `-- name: UserAdmins :one
-SELECT count(*) FROM users u WHERE u.tenant_id = $1 AND u.status = 'active' AND (
+SELECT count(*) FROM users u WHERE u.tenant_id = $1 AND u.status = 'active'
+    AND NOT EXISTS (SELECT FROM break_glass b WHERE b.user_id = u.id) AND (
     EXISTS (SELECT FROM user_roles r JOIN roles ON roles.name = r.role
         WHERE r.user_id = u.id AND r.expires_at IS NULL AND 'admin' = ANY (roles.traits))
     OR EXISTS (SELECT FROM user_traits t WHERE t.user_id = u.id AND t.expires_at IS NULL AND t.trait = 'admin'))
 `
 
-// UserAdmins counts the active people who hold admin without an end.
+// UserAdmins counts the active people who hold admin without an end; accounts for an emergency are not among them.
 func (q *Queries) UserAdmins(ctx context.Context, tenantID string) (int64, error) {
 	row := q.db.QueryRow(ctx, userAdmins, tenantID)
 	var count int64
@@ -1186,7 +1212,7 @@ func (q *Queries) UserAdmins(ctx context.Context, tenantID string) (int64, error
 }
 
 const userByAccount = `-- name: UserByAccount :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users
+SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
 WHERE tenant_id = $1 AND status <> 'deleted'
     AND (lower(email) = lower($2::text) OR (strpos($2, '@') = 0 AND lower(name) = lower($2)))
 LIMIT 2
@@ -1216,6 +1242,7 @@ func (q *Queries) UserByAccount(ctx context.Context, tenantID string, account st
 			&i.UpdatedAt,
 			&i.LastLoginAt,
 			&i.PasswordSetAt,
+			&i.FactorDueAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1238,7 +1265,7 @@ func (q *Queries) UserChangesLock(ctx context.Context) error {
 }
 
 const userGet = `-- name: UserGet :one
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users WHERE tenant_id = $1 AND id = $2
+SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2
 `
 
 // UserGet returns one person, deleted ones too.
@@ -1259,6 +1286,7 @@ func (q *Queries) UserGet(ctx context.Context, tenantID string, iD uuid.UUID) (U
 		&i.UpdatedAt,
 		&i.LastLoginAt,
 		&i.PasswordSetAt,
+		&i.FactorDueAt,
 	)
 	return i, err
 }
@@ -1320,7 +1348,7 @@ func (q *Queries) UserGrants(ctx context.Context, users []uuid.UUID, at time.Tim
 const userInsert = `-- name: UserInsert :one
 INSERT INTO users (id, tenant_id, email, name, password_hash, status, created_at, updated_at, password_set_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-RETURNING id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at
+RETURNING id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at
 `
 
 type UserInsertParams struct {
@@ -1361,12 +1389,13 @@ func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, e
 		&i.UpdatedAt,
 		&i.LastLoginAt,
 		&i.PasswordSetAt,
+		&i.FactorDueAt,
 	)
 	return i, err
 }
 
 const userList = `-- name: UserList :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users
+SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
 WHERE tenant_id = $1
     AND (lower(name), id) > (lower($2::text), $3::uuid)
     AND ($4::text = '' OR name ILIKE $4 OR email ILIKE $4)
@@ -1419,6 +1448,7 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.UpdatedAt,
 			&i.LastLoginAt,
 			&i.PasswordSetAt,
+			&i.FactorDueAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1431,7 +1461,7 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 }
 
 const userLock = `-- name: UserLock :one
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE
+SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE
 `
 
 // UserLock returns one person and keeps others from changing the row until the transaction ends.
@@ -1452,6 +1482,7 @@ func (q *Queries) UserLock(ctx context.Context, tenantID string, iD uuid.UUID) (
 		&i.UpdatedAt,
 		&i.LastLoginAt,
 		&i.PasswordSetAt,
+		&i.FactorDueAt,
 	)
 	return i, err
 }

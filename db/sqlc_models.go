@@ -60,6 +60,26 @@ type AuditLog struct {
 	Hash      []byte
 }
 
+type BreakGlass struct {
+	UserID uuid.UUID
+	MadeBy string
+	MadeAt time.Time
+	// when its password was made, to be put under seal
+	SealedAt  time.Time
+	ExpiresAt time.Time
+}
+
+type BreakGlassUse struct {
+	SessionID        uuid.UUID
+	UserID           uuid.UUID
+	Reason           string
+	Address          string
+	At               time.Time
+	AcknowledgedBy   string
+	AcknowledgedName string
+	AcknowledgedAt   *time.Time
+}
+
 type ChainHead struct {
 	Chain string
 	Seq   int64
@@ -145,6 +165,18 @@ type LoginThrottle struct {
 	Until   time.Time
 }
 
+type Passkey struct {
+	// the credential id its authenticator chose
+	ID         []byte
+	UserID     uuid.UUID
+	Name       string
+	Credential json.RawMessage
+	// the counter it showed last; one that does not rise, where it counts at all, tells of a copy
+	SignCount  int64
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
+}
+
 type Plugin struct {
 	ID              string
 	TenantID        string
@@ -192,6 +224,13 @@ type PluginRefreshToken struct {
 	RevokedAt  *time.Time
 }
 
+type RecoveryCode struct {
+	UserID uuid.UUID
+	Digest string
+	MadeAt time.Time
+	UsedAt *time.Time
+}
+
 type RegistrationToken struct {
 	ID   uuid.UUID
 	Hash []byte
@@ -227,6 +266,11 @@ type Session struct {
 	SeenAt    time.Time
 	ExpiresAt time.Time
 	RevokedAt *time.Time
+	Method    string
+	// the second factor shown in this session; empty: none
+	Factor string
+	// the last sign-in or step-up; dangerous actions want a recent one
+	ProvedAt time.Time
 }
 
 type Setting struct {
@@ -261,6 +305,21 @@ type SetupToken struct {
 	UsedAt    *time.Time
 }
 
+type SignInOrigin struct {
+	Key    []byte
+	SeenAt time.Time
+}
+
+type SignInStep struct {
+	// SHA-256 of the secret in the browser's cookie, or of the session and purpose it belongs to
+	Key       []byte
+	Purpose   string
+	UserID    *uuid.UUID
+	Data      []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type SigningKey struct {
 	Kid       string
 	Public    []byte
@@ -270,6 +329,17 @@ type SigningKey struct {
 	// from then on it signs nothing new; until expires_at what it signed still verifies
 	RetireAt  time.Time
 	ExpiresAt time.Time
+}
+
+type TOTP struct {
+	UserID      uuid.UUID
+	Sealed      []byte
+	ConfirmedAt *time.Time
+	// the 30 s step of the last code taken; only a later one is taken next
+	LastStep int64
+	// a secret that was shown and not confirmed yet; the one in force stays until it is
+	Pending   []byte
+	PendingAt *time.Time
 }
 
 type User struct {
@@ -286,6 +356,8 @@ type User struct {
 	UpdatedAt     time.Time
 	LastLoginAt   *time.Time
 	PasswordSetAt *time.Time
+	// from then on a session without the second factor that is required of this person can only set one up; NULL: none was required yet
+	FactorDueAt *time.Time
 }
 
 type UserRole struct {

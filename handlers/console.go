@@ -37,7 +37,7 @@ func (s *Server) console() []route {
 		{method: get, path: "/", who: users, handler: home},
 		{method: get, path: views.PathSignIn, who: anyone, handler: s.signInPage},
 		{method: post, path: views.PathSignIn, who: anyone, handler: s.signIn, body: form},
-		{method: post, path: views.PathSignOut, who: users, handler: s.signOut, body: form},
+		{method: post, path: views.PathSignOut, who: users, handler: s.signOut, body: form, enrols: true},
 		{method: get, path: views.PathSetup, who: anyone, handler: s.setupPage},
 		{method: post, path: views.PathSetup, who: anyone, handler: s.setupEither, body: form},
 		{method: get, path: views.PathInvite, who: anyone, handler: s.invitePage},

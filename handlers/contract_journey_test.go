@@ -59,6 +59,8 @@ func (c *teller) health(admin string) {
 	}
 	c.ask(admin, 200, "GET", "/auth/me", nil)
 	c.ask("vvs_not-one-of-ours", 401, "GET", "/auth/me", nil)
+	c.ask(admin, 403, "POST", "/auth/step-up", map[string]any{"password": "another one entirely"})
+	c.ask(admin, 200, "POST", "/auth/step-up", map[string]any{"password": password})
 }
 
 // pluginsComeIn registers two plugins, the second of which declares what the first

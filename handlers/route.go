@@ -45,6 +45,8 @@ type route struct {
 	action  string     // what a refusal is recorded as; "": a look at the console
 	handler echo.HandlerFunc
 	body    int64 // limit in bytes; 0: 1 MiB
+	fresh   bool  // dangerous: a session must have been proved a moment ago
+	enrols  bool  // also open to a session that lacks the second factor required of its owner
 	slow    bool  // may take longer than patient: it carries, streams, waits for a plugin, or walks the whole audit
 }
 
@@ -96,10 +98,17 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 			return r.handler(c)
 		case who.Kind == actor.Anonymous:
 			return fault.New(fault.Unauthenticated, "auth.required", "Sign in, or send a token or key.")
+		case who.Credential.Limited && !r.enrols:
+			return fault.New(fault.Denied, "auth.factor_required", "A second factor is required of you; set one up first.")
 		case r.who == plugins && who.Kind != actor.Plugin:
 			return fault.New(fault.Denied, "identity.plugins_only", "This address answers plugins only.")
 		case r.who == users || who.Kind == actor.User && len(r.needs) > 0:
 			if err := s.Gate.Admit(ctx, action, c.Request().URL.Path, needs); err != nil {
+				return err
+			}
+		}
+		if r.fresh {
+			if err := s.Identity.Fresh(who); err != nil {
 				return err
 			}
 		}

@@ -32,8 +32,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/metrics", who: anyone, handler: s.metrics},
 		{method: get, path: "/.well-known/jwks.json", who: anyone, handler: s.jwks},
 		{method: post, path: "/auth/login", who: anyone, action: "auth.login", handler: s.login, body: 16 << 10},
-		{method: get, path: "/auth/me", who: users, handler: s.me},
-		{method: post, path: "/auth/logout", who: users, handler: s.logout},
+		{method: get, path: "/auth/me", who: users, handler: s.me, enrols: true},
+		{method: post, path: "/auth/logout", who: users, handler: s.logout, enrols: true},
+		{method: post, path: "/auth/step-up", who: users, handler: s.stepUp, body: 16 << 10, enrols: true},
 
 		{method: post, path: "/plugins/register", who: anyone, action: "plugin.register", handler: s.register, body: upload, slow: true},
 		{method: post, path: "/plugins/token", who: anyone, action: "plugin.token", handler: s.token, body: 16 << 10},

@@ -74,9 +74,10 @@ FROM user_traits t
 WHERE t.user_id = ANY (@users::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > @at::timestamptz)
 ORDER BY kind DESC, name;
 
--- UserAdmins counts the active people who hold admin without an end.
+-- UserAdmins counts the active people who hold admin without an end; accounts for an emergency are not among them.
 -- name: UserAdmins :one
-SELECT count(*) FROM users u WHERE u.tenant_id = @tenant_id AND u.status = 'active' AND (
+SELECT count(*) FROM users u WHERE u.tenant_id = @tenant_id AND u.status = 'active'
+    AND NOT EXISTS (SELECT FROM break_glass b WHERE b.user_id = u.id) AND (
     EXISTS (SELECT FROM user_roles r JOIN roles ON roles.name = r.role
         WHERE r.user_id = u.id AND r.expires_at IS NULL AND 'admin' = ANY (roles.traits))
     OR EXISTS (SELECT FROM user_traits t WHERE t.user_id = u.id AND t.expires_at IS NULL AND t.trait = 'admin'));
@@ -113,8 +114,8 @@ SELECT * FROM roles ORDER BY builtin DESC, created_at, name;
 
 -- SessionInsert starts a session.
 -- name: SessionInsert :one
-INSERT INTO sessions (id, hash, user_id, kind, address, user_agent, created_at, seen_at, expires_at)
-VALUES (@id, @hash, @user_id, @kind, @address, @user_agent, @at, @at, @expires_at)
+INSERT INTO sessions (id, hash, user_id, kind, method, factor, address, user_agent, created_at, seen_at, proved_at, expires_at)
+VALUES (@id, @hash, @user_id, @kind, @method, @factor, @address, @user_agent, @at, @at, @at, @expires_at)
 RETURNING *;
 
 -- SessionByHash returns a session that was not revoked, and whose it is.

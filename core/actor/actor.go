@@ -6,6 +6,7 @@ package actor
 
 import (
 	"context"
+	"time"
 
 	"github.com/vivified/vivified/core/trait"
 )
@@ -39,6 +40,14 @@ type Actor struct {
 type Credential struct {
 	Kind string // session, api_key, plugin_token, socket, or "" for the system
 	ID   string // never the secret: the session's, key's or token's identifier
+
+	// Proved is when the person behind a session last proved that it is them, by
+	// signing in or by a step-up; zero for every other kind. Dangerous actions want a
+	// recent one.
+	Proved time.Time `json:"-"`
+	// Limited says that a session lacks the second factor that is required of its
+	// owner: it carries no traits, and nothing can be done in it but to set one up.
+	Limited bool `json:"-"`
 }
 
 // Has reports whether the actor holds the trait.

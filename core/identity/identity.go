@@ -74,6 +74,8 @@ type Config struct {
 	Idle     time.Duration // the same for everybody else; default 60 min
 	Absolute time.Duration // longest life of a session; default 12 h
 
+	Demands func() Demands // what a sign-in must show now; default: DefaultDemands
+
 	Hashing *argon2id.Params // default: see hashing
 	Now     func() time.Time // default time.Now
 	Log     *slog.Logger     // default slog.Default
@@ -107,6 +109,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	c.IdlePHI = cmp.Or(c.IdlePHI, 15*time.Minute)
 	c.Idle = cmp.Or(c.Idle, time.Hour)
 	c.Absolute = cmp.Or(c.Absolute, 12*time.Hour)
+	if c.Demands == nil {
+		c.Demands = DefaultDemands
+	}
 	c.Hashing = cmp.Or(c.Hashing, &hashing)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -184,6 +189,9 @@ func (s *Service) Trim(ctx context.Context) error {
 		{"refresh tokens", q.RefreshTokenTrim, 24 * time.Hour},
 		{"signing keys", q.SigningKeyBurn, time.Hour},
 		{"sign-in counts", q.ThrottleTrim, 24 * time.Hour},
+		{"steps of sign-ins", q.SignInStepTrim, 0},
+		{"unconfirmed authenticators", q.TOTPForget, 24 * time.Hour},
+		{"places of sign-ins", q.SignInOriginTrim, knownFor},
 	} {
 		if _, err := t.trim(ctx, now.Add(-t.keep)); err != nil {
 			return fmt.Errorf("trim %s: %w", t.what, err)

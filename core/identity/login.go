@@ -127,7 +127,7 @@ func (s *Service) signIn(ctx context.Context, in SignIn, row db.User, stronger s
 				detail["ended"] = ended[0].ID
 			}
 		}
-		if g, err = s.startSession(ctx, q, u, in.Kind, in.UserAgent); err != nil {
+		if g, err = s.startSession(ctx, q, u, start{Kind: in.Kind, UserAgent: in.UserAgent, Method: MethodPassword}); err != nil {
 			return err
 		}
 		detail["session"], detail["kind"] = g.Session.ID, in.Kind

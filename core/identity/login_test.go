@@ -32,7 +32,7 @@ func TestLogin(t *testing.T) {
 		g, err := w.Login(w.stranger(), signIn(account, password))
 		works(t, account, err)
 		who, err := w.bearer(g.Secret)
-		if err != nil || who.Kind != actor.User || who.ID != g.User.ID.String() || who.Credential != (actor.Credential{Kind: "session", ID: g.Session.ID.String()}) || who.Traits != g.User.Traits {
+		if err != nil || who.Kind != actor.User || who.ID != g.User.ID.String() || who.Credential != (actor.Credential{Kind: "session", ID: g.Session.ID.String(), Proved: w.clock.now()}) || who.Traits != g.User.Traits {
 			t.Errorf("%s: the session proves %+v, %v", account, who, err)
 		}
 		if g.Session.Address != address || g.Session.UserAgent != "test/1.0[31m" || g.Session.ExpiresAt != w.clock.now().Add(12*time.Hour) {

@@ -68,7 +68,9 @@ func (s *Service) ChangePassword(ctx context.Context, current, password string) 
 		if err != nil {
 			return err
 		}
-		if g, err = s.startSession(ctx, q, u, before.Session.Kind, before.Session.UserAgent); err != nil {
+		if g, err = s.startSession(ctx, q, u, start{
+			Kind: before.Session.Kind, UserAgent: before.Session.UserAgent, Method: before.Session.Method, Factor: before.Session.Factor,
+		}); err != nil {
 			return err
 		}
 		return audit.Append(ctx, q, audit.Entry{Action: "user.password", Object: id.String(), Outcome: audit.OK, Detail: map[string]any{"session": g.Session.ID}})

@@ -43,6 +43,9 @@ type principal struct {
 func (p *principal) actor() actor.Actor {
 	a := p.user.Actor(p.credential)
 	a.Traits = p.traits
+	if a.Credential.Limited {
+		a.Traits = trait.Set{}
+	}
 	return a
 }
 
@@ -73,8 +76,9 @@ func (s *Service) ofSession(ctx context.Context, q *db.Queries, session db.Sessi
 		return nil, err
 	}
 	return &principal{
-		user: u, traits: u.Traits, id: session.ID, credential: actor.Credential{Kind: CredentialSession, ID: session.ID.String()},
-		seen: session.SeenAt, expires: session.ExpiresAt, idle: s.idle(u.Traits), data: session.Data,
+		user: u, traits: u.Traits, id: session.ID,
+		credential: actor.Credential{Kind: CredentialSession, ID: session.ID.String(), Proved: session.ProvedAt, Limited: s.lacksFactor(u, session)},
+		seen:       session.SeenAt, expires: session.ExpiresAt, idle: s.idle(u.Traits), data: session.Data,
 	}, nil
 }
 

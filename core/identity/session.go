@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -22,11 +23,30 @@ const (
 	KindToken  = "token"  // by a program
 )
 
+// The ways to prove oneself at a sign-in.
+const (
+	MethodPassword   = "password"
+	MethodPasskey    = "passkey" // without a password: it is had and unlocked, which is two factors
+	MethodOIDC       = "oidc"
+	MethodBreakGlass = "break_glass"
+)
+
+// The second factors a session may have been shown.
+const (
+	FactorTOTP     = "totp"
+	FactorPasskey  = "passkey"
+	FactorRecovery = "recovery_code"
+	FactorProvider = "provider" // the identity provider vouches for one
+)
+
 // Session is one sign-in of a person.
 type Session struct {
 	ID        uuid.UUID
 	User      uuid.UUID
 	Kind      string
+	Method    string // one of the Methods
+	Factor    string // one of the Factors; "": none
+	ProvedAt  time.Time
 	Address   string // where it was started
 	UserAgent string
 	CreatedAt time.Time
@@ -43,23 +63,40 @@ type Grant struct {
 	User    User
 }
 
-// startSession begins a session in the transaction of q.
-func (s *Service) startSession(ctx context.Context, q *db.Queries, u User, kind, userAgent string) (Grant, error) {
+// start is how a session begins.
+type start struct {
+	Kind      string // KindCookie or KindToken
+	UserAgent string
+	Method    string        // how the person proved themselves
+	Factor    string        // the second factor they showed; "": none
+	Life      time.Duration // its longest life; 0: Absolute
+}
+
+// startSession begins a session in the transaction of q. Of somebody who should
+// have a second factor and showed none it starts the grace.
+func (s *Service) startSession(ctx context.Context, q *db.Queries, u User, how start) (Grant, error) {
 	secret, hash := newSecret(sessionPrefix)
 	now := s.now()
 	row, err := q.SessionInsert(ctx, db.SessionInsertParams{
-		ID: uuid.Must(uuid.NewV7()), Hash: hash, UserID: u.ID, Kind: kind, Address: actor.Address(ctx),
-		UserAgent: printable(userAgent, 256), At: now, ExpiresAt: now.Add(s.Absolute),
+		ID: uuid.Must(uuid.NewV7()), Hash: hash, UserID: u.ID, Kind: how.Kind, Method: how.Method, Factor: how.Factor,
+		Address: actor.Address(ctx), UserAgent: printable(how.UserAgent, 256), At: now, ExpiresAt: now.Add(cmp.Or(how.Life, s.Absolute)),
 	})
 	if err != nil {
 		return Grant{}, err
+	}
+	if how.Factor == "" && how.Method != MethodBreakGlass && s.FactorRequired(u) {
+		due, err := q.UserFactorDue(ctx, now.Add(s.Demands().Grace), u.ID)
+		if err != nil {
+			return Grant{}, err
+		}
+		u.FactorDue = &due
 	}
 	return Grant{Session: sessionOf(row), Secret: secret, User: u}, nil
 }
 
 func sessionOf(row db.Session) Session {
 	return Session{
-		ID: row.ID, User: row.UserID, Kind: row.Kind, Address: row.Address, UserAgent: row.UserAgent,
+		ID: row.ID, User: row.UserID, Kind: row.Kind, Method: row.Method, Factor: row.Factor, ProvedAt: row.ProvedAt, Address: row.Address, UserAgent: row.UserAgent,
 		CreatedAt: row.CreatedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
 	}
 }

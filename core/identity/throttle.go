@@ -23,6 +23,7 @@ var (
 	byAccount  = throttle{"account", 5, 15 * time.Minute}
 	byAddress  = throttle{"address", 30, 15 * time.Minute}
 	byPassword = throttle{"password", 5, 15 * time.Minute} // the current password of somebody signed in
+	byProof    = throttle{"proof", 5, 15 * time.Minute}    // step-ups and second factors of one person
 )
 
 // forgiven is how long after the last failure earlier ones no longer count.
@@ -134,3 +135,6 @@ func slowDown(wait time.Duration) *fault.Fault {
 	f.RetryAfter = wait
 	return f
 }
+
+// knownFor is how long a place somebody signed in from is taken for theirs.
+const knownFor = 30 * 24 * time.Hour

@@ -39,6 +39,7 @@ type User struct {
 	CreatedAt   time.Time
 	LastLogin   *time.Time
 	PasswordSet *time.Time
+	FactorDue   *time.Time // when the second factor required of them is due; nil: none was required yet
 }
 
 // Actor returns the person as an actor who proved themselves by c.
@@ -82,7 +83,7 @@ func (s *Service) users(ctx context.Context, q *db.Queries, rows []db.User) ([]U
 	for i, row := range rows {
 		us[i] = User{
 			ID: row.ID, Tenant: row.TenantID, Email: row.Email, Name: row.Name, Source: row.Source, Status: Status(row.Status), Roles: []string{},
-			CreatedAt: row.CreatedAt, LastLogin: row.LastLoginAt, PasswordSet: row.PasswordSetAt,
+			CreatedAt: row.CreatedAt, LastLogin: row.LastLoginAt, PasswordSet: row.PasswordSetAt, FactorDue: row.FactorDueAt,
 		}
 		for _, g := range of[row.ID] {
 			if g.Kind == string(FromRole) {
