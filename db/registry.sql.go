@@ -83,8 +83,18 @@ func (q *Queries) CustomTraitList(ctx context.Context) ([]CustomTrait, error) {
 	return items, nil
 }
 
+const customTraitLock = `-- name: CustomTraitLock :exec
+SELECT pg_advisory_xact_lock(hashtext('custom_traits'))
+`
+
+// CustomTraitLock lets one trait be added at a time.
+func (q *Queries) CustomTraitLock(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, customTraitLock)
+	return err
+}
+
 const egressDelete = `-- name: EgressDelete :one
-DELETE FROM egress_approvals WHERE id = $1 RETURNING id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at
+DELETE FROM egress_approvals WHERE id = $1 RETURNING id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at, ended_at
 `
 
 // EgressDelete withdraws an approval.
@@ -105,12 +115,13 @@ func (q *Queries) EgressDelete(ctx context.Context, id uuid.UUID) (EgressApprova
 		&i.ApprovedBy,
 		&i.ApprovedAt,
 		&i.ExpiresAt,
+		&i.EndedAt,
 	)
 	return i, err
 }
 
 const egressList = `-- name: EgressList :many
-SELECT id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at FROM egress_approvals ORDER BY plugin_id, domain
+SELECT id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at, ended_at FROM egress_approvals ORDER BY plugin_id, domain
 `
 
 // EgressList returns every approval, expired ones too: a refusal says that one expired.
@@ -137,6 +148,7 @@ func (q *Queries) EgressList(ctx context.Context) ([]EgressApproval, error) {
 			&i.ApprovedBy,
 			&i.ApprovedAt,
 			&i.ExpiresAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -202,8 +214,8 @@ INSERT INTO egress_approvals (id, plugin_id, domain, methods, path_prefixes, por
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (plugin_id, domain) DO UPDATE SET methods = excluded.methods, path_prefixes = excluded.path_prefixes, ports = excluded.ports,
     rate = excluded.rate, bytes = excluded.bytes, reason = excluded.reason, source = excluded.source,
-    approved_by = excluded.approved_by, approved_at = now(), expires_at = excluded.expires_at
-RETURNING id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at
+    approved_by = excluded.approved_by, approved_at = now(), expires_at = excluded.expires_at, ended_at = NULL
+RETURNING id, plugin_id, domain, methods, path_prefixes, ports, rate, bytes, reason, source, approved_by, approved_at, expires_at, ended_at
 `
 
 type EgressPutParams struct {
@@ -252,6 +264,7 @@ func (q *Queries) EgressPut(ctx context.Context, arg EgressPutParams) (EgressApp
 		&i.ApprovedBy,
 		&i.ApprovedAt,
 		&i.ExpiresAt,
+		&i.EndedAt,
 	)
 	return i, err
 }
@@ -367,6 +380,41 @@ func (q *Queries) GrantPut(ctx context.Context, arg GrantPutParams) (Grant, erro
 		&i.ExpiresAt,
 	)
 	return i, err
+}
+
+const grantsOfDependencies = `-- name: GrantsOfDependencies :many
+SELECT id, caller, target, operations, source, reason, granted_by, granted_at, expires_at FROM grants WHERE caller = $1 AND source = 'dependency' ORDER BY target FOR UPDATE
+`
+
+// GrantsOfDependencies returns the grants a plugin got from its dependencies, and keeps others from them until the transaction ends.
+func (q *Queries) GrantsOfDependencies(ctx context.Context, caller string) ([]Grant, error) {
+	rows, err := q.db.Query(ctx, grantsOfDependencies, caller)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Grant{}
+	for rows.Next() {
+		var i Grant
+		if err := rows.Scan(
+			&i.ID,
+			&i.Caller,
+			&i.Target,
+			&i.Operations,
+			&i.Source,
+			&i.Reason,
+			&i.GrantedBy,
+			&i.GrantedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const pluginAccept = `-- name: PluginAccept :exec

@@ -73,7 +73,7 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 		tokens, err = m.Principals.IssuePluginTokens(ctx, mf.ID)
 		return tokens, false, err
 	}
-	if known.State == policy.Quarantined {
+	if known.Stored == policy.Quarantined {
 		return tokens, true, fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", known.ID)
 	}
 	switch {

@@ -101,6 +101,10 @@ RETURNING *;
 -- name: GrantDelete :one
 DELETE FROM grants WHERE id = @id RETURNING *;
 
+-- GrantsOfDependencies returns the grants a plugin got from its dependencies, and keeps others from them until the transaction ends.
+-- name: GrantsOfDependencies :many
+SELECT * FROM grants WHERE caller = @caller AND source = 'dependency' ORDER BY target FOR UPDATE;
+
 -- GrantDropDependencies forgets the grants a plugin got from its dependencies.
 -- name: GrantDropDependencies :exec
 DELETE FROM grants WHERE caller = @caller AND source = 'dependency';
@@ -115,7 +119,7 @@ INSERT INTO egress_approvals (id, plugin_id, domain, methods, path_prefixes, por
 VALUES (@id, @plugin_id, @domain, @methods, @path_prefixes, @ports, @rate, @bytes, @reason, @source, @approved_by, @expires_at)
 ON CONFLICT (plugin_id, domain) DO UPDATE SET methods = excluded.methods, path_prefixes = excluded.path_prefixes, ports = excluded.ports,
     rate = excluded.rate, bytes = excluded.bytes, reason = excluded.reason, source = excluded.source,
-    approved_by = excluded.approved_by, approved_at = now(), expires_at = excluded.expires_at
+    approved_by = excluded.approved_by, approved_at = now(), expires_at = excluded.expires_at, ended_at = NULL
 RETURNING *;
 
 -- EgressDelete withdraws an approval.
@@ -134,6 +138,10 @@ SELECT * FROM egress_observed ORDER BY last_seen DESC LIMIT @most;
 -- CustomTraitList returns the traits administrators added, in the order of their registration.
 -- name: CustomTraitList :many
 SELECT * FROM custom_traits ORDER BY ordinal;
+
+-- CustomTraitLock lets one trait be added at a time.
+-- name: CustomTraitLock :exec
+SELECT pg_advisory_xact_lock(hashtext('custom_traits'));
 
 -- CustomTraitInsert adds a trait.
 -- name: CustomTraitInsert :exec

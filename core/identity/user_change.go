@@ -91,6 +91,21 @@ type TraitGrant struct {
 // GrantTrait gives a person a direct trait, or changes its reason and end. It
 // ends their sessions.
 func (s *Service) GrantTrait(ctx context.Context, id uuid.UUID, g TraitGrant) (User, error) {
+	var after User
+	err := db.InTx(ctx, s.Pool, func(q *db.Queries) (err error) {
+		after, err = s.GrantTraitIn(ctx, q, id, g)
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	s.changed(ctx)
+	return after, nil
+}
+
+// GrantTraitIn does what GrantTrait does in the transaction of q; call Announce
+// once that is committed.
+func (s *Service) GrantTraitIn(ctx context.Context, q *db.Queries, id uuid.UUID, g TraitGrant) (User, error) {
 	t, _, ok := s.Traits().Lookup(g.Trait)
 	if !ok || !t.Assignable.Has(trait.ToUser) {
 		return User{}, violation("trait.not_assignable", "/trait", "This trait does not exist or is not for people.", "Choose from the list of traits.")
@@ -99,12 +114,16 @@ func (s *Service) GrantTrait(ctx context.Context, id uuid.UUID, g TraitGrant) (U
 		return User{}, err
 	}
 	reason := printable(g.Reason, maxReason)
-	return s.change(ctx, id, "user.grant", map[string]any{"trait": t.Name, "reason": reason}, func(q *db.Queries, u User) error {
+	return s.changeIn(ctx, q, id, "user.grant", map[string]any{"trait": t.Name, "reason": reason}, func(q *db.Queries, u User) error {
 		return q.UserTraitPut(ctx, db.UserTraitPutParams{
 			UserID: id, Trait: t.Name, Reason: reason, GrantedBy: granter(ctx), At: s.now(), ExpiresAt: g.Expires,
 		})
 	})
 }
+
+// Announce makes count, here and on every replica, what was committed through a
+// method that takes a transaction.
+func (s *Service) Announce(ctx context.Context) { s.changed(ctx) }
 
 // RevokeTrait takes a direct trait from a person, or returns a NotFound fault when
 // they have it by other ways only. It ends their sessions.
@@ -127,46 +146,52 @@ func (s *Service) RevokeTrait(ctx context.Context, id uuid.UUID, name string) (U
 // status ends the person's sessions. Nothing changed: nothing is recorded.
 func (s *Service) change(ctx context.Context, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
 	var after User
-	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
-		before, was, err := s.lockUser(ctx, q, id)
-		if err != nil {
-			return err
-		}
-		if err := s.reaches(ctx, before.Traits); err != nil {
-			return err
-		}
-		if err := fn(q, before); err != nil {
-			return err
-		}
-		var is json.RawMessage
-		if after, is, err = s.snapshot(ctx, q, before.Tenant, id); err != nil {
-			return err
-		}
-		if bytes.Equal(was, is) {
-			return nil
-		}
-		if err := s.reaches(ctx, after.Traits); err != nil {
-			return err
-		}
-		if err := keepAdmin(ctx, q, before); err != nil {
-			return err
-		}
-		if before.Traits != after.Traits || before.Status != after.Status || !slices.Equal(before.Roles, after.Roles) {
-			if _, err := q.SessionRevokeAll(ctx, db.SessionRevokeAllParams{UserID: id, At: s.now()}); err != nil {
-				return err
-			}
-		}
-		e := audit.Entry{Action: action, Object: id.String(), Outcome: audit.OK, Before: was, After: is}
-		if detail != nil {
-			e.Detail = detail
-		}
-		return audit.Append(ctx, q, e)
+	err := db.InTx(ctx, s.Pool, func(q *db.Queries) (err error) {
+		after, err = s.changeIn(ctx, q, id, action, detail, fn)
+		return err
 	})
 	if err != nil {
 		return User{}, err
 	}
 	s.changed(ctx)
 	return after, nil
+}
+
+// changeIn is change in the transaction of q.
+func (s *Service) changeIn(ctx context.Context, q *db.Queries, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
+	before, was, err := s.lockUser(ctx, q, id)
+	if err != nil {
+		return User{}, err
+	}
+	if err := s.reaches(ctx, before.Traits); err != nil {
+		return User{}, err
+	}
+	if err := fn(q, before); err != nil {
+		return User{}, err
+	}
+	after, is, err := s.snapshot(ctx, q, before.Tenant, id)
+	if err != nil {
+		return User{}, err
+	}
+	if bytes.Equal(was, is) {
+		return after, nil
+	}
+	if err := s.reaches(ctx, after.Traits); err != nil {
+		return User{}, err
+	}
+	if err := keepAdmin(ctx, q, before); err != nil {
+		return User{}, err
+	}
+	if before.Traits != after.Traits || before.Status != after.Status || !slices.Equal(before.Roles, after.Roles) {
+		if _, err := q.SessionRevokeAll(ctx, db.SessionRevokeAllParams{UserID: id, At: s.now()}); err != nil {
+			return User{}, err
+		}
+	}
+	e := audit.Entry{Action: action, Object: id.String(), Outcome: audit.OK, Before: was, After: is}
+	if detail != nil {
+		e.Detail = detail
+	}
+	return after, audit.Append(ctx, q, e)
 }
 
 // lockUser returns a person and how they are now, and keeps every other change of

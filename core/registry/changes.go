@@ -149,8 +149,9 @@ func (r *Registry) Move(ctx context.Context, id string, from, to policy.State, r
 	if !CanMove(from, to) {
 		return fault.New(fault.Conflict, "plugin.state", "%s is %s and cannot become %s.", id, from, to)
 	}
+	kept := r.kept(id, from)
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
-		if err := r.move(ctx, q, id, from, to, reason); err != nil {
+		if err := r.move(ctx, q, id, move{from, kept, to}, reason); err != nil {
 			return err
 		}
 		if to == policy.Quarantined {
@@ -165,19 +166,32 @@ func (r *Registry) Move(ctx context.Context, id string, from, to policy.State, r
 	return nil
 }
 
-func (r *Registry) move(ctx context.Context, q *db.Queries, id string, from, to policy.State, reason string) error {
-	n, err := q.PluginSetState(ctx, db.PluginSetStateParams{ID: id, FromState: string(from), ToState: string(to), Reason: reason})
+// kept is the state under which a plugin is stored that its caller saw in state
+// seen: a manifest that no longer passes quarantines it for everybody, and yet
+// it has to leave from where it stands.
+func (r *Registry) kept(id string, seen policy.State) policy.State {
+	if p, ok := r.Snapshot().Plugin(id); ok && p.State == seen {
+		return p.Stored
+	}
+	return seen
+}
+
+// move is a plugin's way from one state to another.
+type move struct{ seen, kept, to policy.State }
+
+func (r *Registry) move(ctx context.Context, q *db.Queries, id string, m move, reason string) error {
+	n, err := q.PluginSetState(ctx, db.PluginSetStateParams{ID: id, FromState: string(m.kept), ToState: string(m.to), Reason: reason})
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return fault.New(fault.Conflict, "plugin.state", "%s changed meanwhile; look again.", id).Because(errMoved)
 	}
-	detail := map[string]any{"from": from, "to": to}
+	detail := map[string]any{"from": m.seen, "to": m.to}
 	if reason != "" {
 		detail["reason"] = reason
 	}
-	return audit.Append(ctx, q, audit.Entry{Plugin: id, Action: actions[to], Object: id, Outcome: audit.OK, Detail: detail})
+	return audit.Append(ctx, q, audit.Entry{Plugin: id, Action: actions[m.to], Object: id, Outcome: audit.OK, Detail: detail})
 }
 
 // actions names the move into each state in the audit.
@@ -206,6 +220,7 @@ type Approved struct {
 	Bytes        *int64     `json:"bytes,omitempty"` // body bytes a request, each way
 	Reason       string     `json:"reason,omitempty"`
 	Source       string     `json:"-"` // admin or auto
+	Ahead        bool       `json:"-"` // before the manifest declares the domain: it counts from then on
 	ExpiresAt    *time.Time `json:"expires_at,omitempty"`
 }
 
@@ -247,14 +262,14 @@ func (r *Registry) Activate(ctx context.Context, id string, a Activation) error 
 			}
 		}
 		for _, e := range a.Egress {
-			if err := r.approve(ctx, q, e); err != nil {
+			if _, err := r.approve(ctx, q, e); err != nil {
 				return err
 			}
 		}
 		if err := q.PluginForgetHealth(ctx, id); err != nil {
 			return err
 		}
-		return r.move(ctx, q, id, a.From, policy.Active, "")
+		return r.move(ctx, q, id, move{a.From, a.From, policy.Active}, "")
 	})
 	if err != nil {
 		return err
@@ -280,12 +295,13 @@ func (r *Registry) Remove(ctx context.Context, id string, from policy.State) err
 	if !CanLeave(from) {
 		return fault.New(fault.Conflict, "plugin.state", "%s is %s; disable or quarantine it before it is unregistered.", id, from)
 	}
+	kept := r.kept(id, from)
 	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
 		row, err := q.PluginLock(ctx, id)
 		if err != nil {
 			return missing(err, id)
 		}
-		n, err := q.PluginDelete(ctx, id, string(from))
+		n, err := q.PluginDelete(ctx, id, string(kept))
 		if err != nil {
 			return err
 		}

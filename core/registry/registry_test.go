@@ -251,14 +251,14 @@ func TestGrants(t *testing.T) {
 	w := newWorld(t)
 	w.add(t, "caller", nil)
 	w.add(t, "target", map[string]any{"endpoints": map[string]any{"read": "/read", "write": "/write"}})
-	if w.Snapshot().Granted("caller", "target", "read") {
+	if w.Snapshot().Granted("caller", "target", "read", time.Now()) {
 		t.Fatal("a call is granted before anybody granted it")
 	}
 	g, err := w.Give(asCore(t), registry.Grant{Caller: "caller", Target: "target", Operations: []string{"read"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := w.Snapshot(); !s.Granted("caller", "target", "read") || s.Granted("caller", "target", "write") || s.Granted("target", "caller", "read") {
+	if s := w.Snapshot(); !s.Granted("caller", "target", "read", time.Now()) || s.Granted("caller", "target", "write", time.Now()) || s.Granted("target", "caller", "read", time.Now()) {
 		t.Error("the grant covers other calls than it names")
 	}
 	past := time.Now().Add(-time.Minute)
@@ -274,7 +274,7 @@ func TestGrants(t *testing.T) {
 	if err := w.Withdraw(asCore(t), g.ID); err != nil {
 		t.Fatal(err)
 	}
-	if w.Snapshot().Granted("caller", "target", "read") {
+	if w.Snapshot().Granted("caller", "target", "read", time.Now()) {
 		t.Error("a withdrawn grant still counts")
 	}
 	if err := w.Withdraw(asCore(t), g.ID); !fault.Is(err, fault.NotFound) {

@@ -26,7 +26,21 @@ type Grant struct {
 }
 
 // Give grants operator calls, or changes the grant that is there.
-func (r *Registry) Give(ctx context.Context, g Grant) (Given, error) {
+func (r *Registry) Give(ctx context.Context, g Grant) (row Given, err error) {
+	err = db.InTx(ctx, r.pool, func(q *db.Queries) error {
+		row, err = r.GiveIn(ctx, q, g)
+		return err
+	})
+	if err != nil {
+		return Given{}, err
+	}
+	r.publish(ctx)
+	return row, nil
+}
+
+// GiveIn does what Give does in the transaction of q; call Announce once that is
+// committed.
+func (r *Registry) GiveIn(ctx context.Context, q *db.Queries, g Grant) (Given, error) {
 	snap := r.Snapshot()
 	if _, ok := snap.Plugin(g.Caller); !ok {
 		return Given{}, unknown(g.Caller)
@@ -46,24 +60,19 @@ func (r *Registry) Give(ctx context.Context, g Grant) (Given, error) {
 	if g.Operations == nil {
 		g.Operations = []string{}
 	}
-	var row Given
-	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
-		var err error
-		row, err = q.GrantPut(ctx, db.GrantPutParams{
-			ID: uuid.Must(uuid.NewV7()), Caller: g.Caller, Target: g.Target, Operations: g.Operations, Source: "admin",
-			Reason: g.Reason, GrantedBy: actor.From(ctx).ID, ExpiresAt: g.ExpiresAt,
-		})
-		if err != nil {
-			return err
-		}
-		return audit.Append(ctx, q, audit.Entry{Plugin: g.Caller, Target: g.Target, Action: "grant.give", Object: g.Caller + "/" + g.Target, Outcome: audit.OK, Detail: g})
+	row, err := q.GrantPut(ctx, db.GrantPutParams{
+		ID: uuid.Must(uuid.NewV7()), Caller: g.Caller, Target: g.Target, Operations: g.Operations, Source: "admin",
+		Reason: g.Reason, GrantedBy: actor.From(ctx).ID, ExpiresAt: g.ExpiresAt,
 	})
 	if err != nil {
 		return Given{}, err
 	}
-	r.publish(ctx)
-	return row, nil
+	return row, audit.Append(ctx, q, audit.Entry{Plugin: g.Caller, Target: g.Target, Action: "grant.give", Object: g.Caller + "/" + g.Target, Outcome: audit.OK, Detail: g})
 }
+
+// Announce makes seen, here and on every replica, what was committed through one
+// of the methods that take a transaction.
+func (r *Registry) Announce(ctx context.Context) { r.publish(ctx) }
 
 // Withdraw takes a grant away.
 func (r *Registry) Withdraw(ctx context.Context, id uuid.UUID) error {
@@ -75,39 +84,49 @@ func (r *Registry) Withdraw(ctx context.Context, id uuid.UUID) error {
 
 // Approve approves egress to a domain that the plugin's manifest declares.
 func (r *Registry) Approve(ctx context.Context, a Approved) error {
-	a, err := a.checked()
+	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
+		_, err := r.ApproveIn(ctx, q, a)
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	p, ok := r.Snapshot().Plugin(a.Plugin)
-	if !ok {
-		return unknown(a.Plugin)
-	}
-	if !slices.Contains(p.Manifest.AllowedDomains, a.Domain) {
-		return fault.New(fault.Unprocessable, "proxy.domain", "The manifest of %s does not list %s among its allowed domains; only declared domains can be approved.", a.Plugin, a.Domain)
-	}
-	if err := future(a.ExpiresAt); err != nil {
-		return err
-	}
-	if err := db.InTx(ctx, r.pool, func(q *db.Queries) error { return r.approve(ctx, q, a) }); err != nil {
 		return err
 	}
 	r.publish(ctx)
 	return nil
 }
 
-func (r *Registry) approve(ctx context.Context, q *db.Queries, a Approved) error {
+// ApproveIn does what Approve does in the transaction of q, and returns the
+// approval; call Announce once that is committed.
+func (r *Registry) ApproveIn(ctx context.Context, q *db.Queries, a Approved) (Approval, error) {
+	a, err := a.checked()
+	if err != nil {
+		return Approval{}, err
+	}
+	p, ok := r.Snapshot().Plugin(a.Plugin)
+	if !ok {
+		return Approval{}, unknown(a.Plugin)
+	}
+	if !a.Ahead && !slices.Contains(p.Manifest.AllowedDomains, a.Domain) {
+		return Approval{}, fault.New(fault.Unprocessable, "proxy.domain", "The manifest of %s does not list %s among its allowed domains; only declared domains can be approved.", a.Plugin, a.Domain)
+	}
+	if err := future(a.ExpiresAt); err != nil {
+		return Approval{}, err
+	}
+	return r.approve(ctx, q, a)
+}
+
+func (r *Registry) approve(ctx context.Context, q *db.Queries, a Approved) (Approval, error) {
 	if a.Source == "" {
 		a.Source = "admin"
 	}
-	_, err := q.EgressPut(ctx, db.EgressPutParams{
+	row, err := q.EgressPut(ctx, db.EgressPutParams{
 		ID: uuid.Must(uuid.NewV7()), PluginID: a.Plugin, Domain: a.Domain, Methods: list(a.Methods), PathPrefixes: list(a.PathPrefixes), Ports: list(a.Ports),
 		Rate: a.Rate, Bytes: a.Bytes, Reason: a.Reason, Source: a.Source, ApprovedBy: actor.From(ctx).ID, ExpiresAt: a.ExpiresAt,
 	})
 	if err != nil {
-		return err
+		return Approval{}, err
 	}
-	return audit.Append(ctx, q, audit.Entry{Plugin: a.Plugin, Action: "egress.approve", Object: a.Plugin + "/" + a.Domain, Outcome: audit.OK, Rule: a.Source, Detail: a})
+	return Approval{row}, audit.Append(ctx, q, audit.Entry{Plugin: a.Plugin, Action: "egress.approve", Object: a.Plugin + "/" + a.Domain, Outcome: audit.OK, Rule: a.Source, Detail: a})
 }
 
 // Revoke withdraws an egress approval.
@@ -159,15 +178,28 @@ func (r *Registry) AddTrait(ctx context.Context, t NewTrait) error {
 		t.Assignable = []string{"user", "plugin"}
 	}
 	row := db.CustomTrait{Name: t.Name, Label: t.Label, Icon: t.Icon, Description: t.Description, Prerequisites: t.Prerequisites, Conflicts: t.Conflicts, Assignable: t.Assignable, Sensitive: t.Sensitive}
-	known := r.Snapshot().traits
-	made, err := customTrait(known, row)
-	if err != nil {
-		return err
-	}
-	if _, err := known.With([]trait.Trait{made}); err != nil {
-		return refusedTrait(err)
-	}
-	err = db.InTx(ctx, r.pool, func(q *db.Queries) error {
+	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
+		if err := q.CustomTraitLock(ctx); err != nil {
+			return err
+		}
+		rows, err := q.CustomTraitList(ctx)
+		if err != nil {
+			return err
+		}
+		known, err := traitsOf(rows)
+		if err != nil {
+			return err
+		}
+		if _, _, seen := r.Snapshot().traits.Lookup(t.Name); !seen && slices.ContainsFunc(rows, func(o db.CustomTrait) bool { return o.Name == t.Name }) {
+			return fault.New(fault.Conflict, "trait.duplicate", "Somebody else registered a trait %q meanwhile; look again.", t.Name)
+		}
+		made, err := customTrait(known, row)
+		if err != nil {
+			return err
+		}
+		if _, err := known.With([]trait.Trait{made}); err != nil {
+			return refusedTrait(err)
+		}
 		if err := q.CustomTraitInsert(ctx, db.CustomTraitInsertParams{
 			Name: t.Name, Label: t.Label, Icon: t.Icon, Description: t.Description, Prerequisites: list(t.Prerequisites), Conflicts: list(t.Conflicts),
 			Assignable: list(t.Assignable), Sensitive: t.Sensitive, CreatedBy: actor.From(ctx).ID,

@@ -34,6 +34,7 @@ type Plugin struct {
 	Version        string
 	Tenant         string
 	State          policy.State
+	Stored         policy.State // as kept; another than State where its manifest no longer passes, which quarantines it
 	StateReason    string
 	Health         Health
 	HealthDetail   string
@@ -70,12 +71,15 @@ type Approval struct {
 	db.EgressApproval
 }
 
+// InForce reports whether the approval has not ended at that time.
+func (a *Approval) InForce(at time.Time) bool { return a.ExpiresAt == nil || at.Before(*a.ExpiresAt) }
+
 // Judge says whether the approval covers a request. An empty list of methods or
 // paths covers all of them; an empty list of ports covers 80 and 443. Plain http
 // is covered only where port 80, or the very port asked for, is listed.
 func (a *Approval) Judge(scheme, method, path string, port int, at time.Time) policy.Egress {
 	switch {
-	case a.ExpiresAt != nil && !at.Before(*a.ExpiresAt):
+	case !a.InForce(at):
 		return policy.Expired
 	case len(a.Methods) > 0 && !slices.Contains(a.Methods, method):
 		return policy.MethodNotApproved
@@ -97,6 +101,12 @@ func under(path, prefix string) bool {
 
 type pair struct{ a, b string }
 
+// right is what one grant allows, until it ends.
+type right struct {
+	operations []string   // empty: all
+	ends       *time.Time // nil: never
+}
+
 // Snapshot is the state of all plugins at one moment. It is immutable.
 type Snapshot struct {
 	traits    *trait.Registry
@@ -104,7 +114,7 @@ type Snapshot struct {
 	plugins   []*Plugin // by id
 	byID      map[string]*Plugin
 	grants    []Given
-	granted   map[pair][]string // caller, target → operations; an empty list covers all
+	granted   map[pair][]right // caller, target
 	approvals []*Approval
 	approved  map[pair]*Approval // plugin, domain
 	custom    int                // how many custom traits the registry of traits has
@@ -120,16 +130,20 @@ func (s *Snapshot) Plugin(id string) (*Plugin, bool) { p, ok := s.byID[id]; retu
 // Plugins returns all plugins, by id.
 func (s *Snapshot) Plugins() []*Plugin { return s.plugins }
 
-// Grants returns all operator grants in force.
+// Grants returns the operator grants that were in force when the snapshot was read.
 func (s *Snapshot) Grants() []Given { return s.grants }
 
 // Approvals returns all egress approvals, expired ones too.
 func (s *Snapshot) Approvals() []*Approval { return s.approvals }
 
-// Granted reports whether caller may use the operation of target.
-func (s *Snapshot) Granted(caller, target, operation string) bool {
-	ops, ok := s.granted[pair{caller, target}]
-	return ok && (len(ops) == 0 || slices.Contains(ops, operation))
+// Granted reports whether caller may use the operation of target at that time.
+func (s *Snapshot) Granted(caller, target, operation string, at time.Time) bool {
+	for _, r := range s.granted[pair{caller, target}] {
+		if (r.ends == nil || at.Before(*r.ends)) && (len(r.operations) == 0 || slices.Contains(r.operations, operation)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Approval returns the word on a domain of a plugin.
@@ -152,7 +166,7 @@ func (s *Snapshot) Implementing(contract string) []*Plugin {
 // read builds a snapshot from the tables. Manifests that did not change keep
 // their parsed form, so that lanes may key what they compile by its pointer.
 func read(ctx context.Context, q *db.Queries, last *Snapshot, blocked []string) (*Snapshot, error) {
-	s := &Snapshot{byID: map[string]*Plugin{}, granted: map[pair][]string{}, approved: map[pair]*Approval{}}
+	s := &Snapshot{byID: map[string]*Plugin{}, granted: map[pair][]right{}, approved: map[pair]*Approval{}}
 	var err error
 	if s.revision, err = q.RegistryRevision(ctx); err != nil {
 		return nil, err
@@ -175,11 +189,7 @@ func read(ctx context.Context, q *db.Queries, last *Snapshot, blocked []string) 
 	}
 	for _, g := range s.grants {
 		at := pair{g.Caller, g.Target}
-		if ops, ok := s.granted[at]; ok && (len(ops) == 0 || len(g.Operations) == 0) {
-			s.granted[at] = nil
-			continue
-		}
-		s.granted[at] = append(s.granted[at], g.Operations...)
+		s.granted[at] = append(s.granted[at], right{g.Operations, g.ExpiresAt})
 	}
 	approvals, err := q.EgressList(ctx)
 	if err != nil {
@@ -202,23 +212,31 @@ func (s *Snapshot) readTraits(ctx context.Context, q *db.Queries, last *Snapshot
 		s.traits, s.policy, s.custom = last.traits, last.policy, last.custom
 		return nil
 	}
-	s.traits, s.custom = trait.Builtin(), len(rows)
+	if s.traits, err = traitsOf(rows); err != nil {
+		return err
+	}
+	s.policy, s.custom = policy.New(s.traits), len(rows)
+	return nil
+}
+
+// traitsOf returns the registry of traits with those of administrators.
+func traitsOf(rows []db.CustomTrait) (*trait.Registry, error) {
+	known := trait.Builtin()
 	for _, row := range rows {
-		t, err := customTrait(s.traits, row)
+		t, err := customTrait(known, row)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if s.traits, err = s.traits.With([]trait.Trait{t}); err != nil {
-			return fmt.Errorf("custom trait %s: %w", row.Name, err)
+		if known, err = known.With([]trait.Trait{t}); err != nil {
+			return nil, fmt.Errorf("custom trait %s: %w", row.Name, err)
 		}
 	}
-	s.policy = policy.New(s.traits)
-	return nil
+	return known, nil
 }
 
 func (s *Snapshot) plugin(row db.Plugin, last *Snapshot, options manifest.Options) *Plugin {
 	p := &Plugin{
-		ID: row.ID, Name: row.Name, Version: row.Version, Tenant: row.TenantID, State: policy.State(row.State), StateReason: row.StateReason,
+		ID: row.ID, Name: row.Name, Version: row.Version, Tenant: row.TenantID, State: policy.State(row.State), Stored: policy.State(row.State), StateReason: row.StateReason,
 		Health: Health(row.Health), HealthDetail: row.HealthDetail, HealthFailures: int(row.HealthFailures), HealthAt: row.HealthAt,
 		Address: row.Address, Generation: row.Generation, ConfigVersion: row.ConfigVersion,
 		RegisteredAt: row.RegisteredAt, EnabledAt: row.EnabledAt, LastHeartbeat: row.LastHeartbeat,

@@ -147,7 +147,7 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	defer done.unlessHanded()
 
 	target, ok := snap.Plugin(c.Target)
-	r := &policy.Request{Action: policy.OperatorCall, Subject: subject(snap, who), Method: c.Method, Trace: actor.Trace(ctx), Resource: policy.Resource{Name: c.name()}}
+	r := &policy.Request{Action: policy.OperatorCall, Subject: subject(snap, who), Method: c.Method, Trace: actor.Trace(ctx), At: time.Now(), Resource: policy.Resource{Name: c.name()}}
 	note := gate.Note{Plugin: who.ID, Object: c.Target + "/" + c.name(), Level: audit.Basic}
 	if c.OnBehalf != nil {
 		r.OnBehalf = &policy.Party{Kind: actor.User, ID: c.OnBehalf.ID, Name: c.OnBehalf.Name, Tenant: c.OnBehalf.Tenant, Traits: c.OnBehalf.Traits}
@@ -221,7 +221,7 @@ func (l *Lane) facts(r *policy.Request, snap *registry.Snapshot, target *registr
 	r.Resource.Requires, r.Resource.Unknown = e.Requires.Traits, e.Requires.Unknown
 	r.Resource.Classes = e.Classes
 	r.Resource.Encrypts = target.Traits.Has(requiresEncryption)
-	r.Resource.Granted = snap.Granted(r.Subject.ID, target.ID, e.Name)
+	r.Resource.Granted = snap.Granted(r.Subject.ID, target.ID, e.Name, r.At)
 	r.Resource.People = target.Manifest.Security.Requires.Traits
 	if r.Subject.Kind == actor.User || r.OnBehalf != nil {
 		r.Resource.Unknown = append(r.Resource.Unknown[:len(r.Resource.Unknown):len(r.Resource.Unknown)], target.Manifest.Security.Requires.Unknown...)
