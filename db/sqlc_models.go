@@ -24,6 +24,37 @@ type APIKey struct {
 	RevokedAt  *time.Time
 }
 
+type Approval struct {
+	ID       uuid.UUID
+	TenantID string
+	Kind     string
+	// who is to get it: a plugin or a person; of a policy: the draft
+	Subject string
+	// what of: a host, the digest of a manifest, traits, a plugin to be called, a version
+	Object        string
+	Terms         json.RawMessage
+	Reason        string
+	DecisionID    *uuid.UUID
+	AskedBy       string
+	AskedAt       time.Time
+	ExpiresAt     time.Time
+	State         string
+	DecidedBy     *string
+	DecidedAt     *time.Time
+	DecidedReason *string
+	// the last administrator decided a request of their own
+	DecidedSelf bool
+	// when what was given ends; NULL: no end, or nothing was given
+	GivenUntil *time.Time
+}
+
+type ApprovalAsker struct {
+	Approval uuid.UUID
+	AskedBy  string
+	Reason   string
+	AskedAt  time.Time
+}
+
 type AuditLog struct {
 	ID uuid.UUID
 	// joins a decision and its outcome; NULL: there is no pair
@@ -117,6 +148,8 @@ type EgressApproval struct {
 	ApprovedBy string
 	ApprovedAt time.Time
 	ExpiresAt  *time.Time
+	// when its expiry was recorded
+	EndedAt *time.Time
 }
 
 type EgressObserved struct {
