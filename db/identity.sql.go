@@ -13,7 +13,7 @@ import (
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.hash = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -37,6 +37,8 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.RevokedAt,
+		&i.APIKey.LastUsedAddress,
+		&i.APIKey.Replaces,
 		&i.User.ID,
 		&i.User.TenantID,
 		&i.User.Email,
@@ -56,7 +58,7 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 }
 
 const aPIKeyByID = `-- name: APIKeyByID :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.id = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -80,6 +82,8 @@ func (q *Queries) APIKeyByID(ctx context.Context, id uuid.UUID) (APIKeyByIDRow, 
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.RevokedAt,
+		&i.APIKey.LastUsedAddress,
+		&i.APIKey.Replaces,
 		&i.User.ID,
 		&i.User.TenantID,
 		&i.User.Email,
@@ -101,7 +105,7 @@ func (q *Queries) APIKeyByID(ctx context.Context, id uuid.UUID) (APIKeyByIDRow, 
 const aPIKeyInsert = `-- name: APIKeyInsert :one
 INSERT INTO api_keys (id, hash, hint, owner, name, scope, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-RETURNING id, hash, hint, owner, name, scope, created_at, expires_at, last_used_at, revoked_at
+RETURNING id, hash, hint, owner, name, scope, created_at, expires_at, last_used_at, revoked_at, last_used_address, replaces
 `
 
 type APIKeyInsertParams struct {
@@ -139,12 +143,14 @@ func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (API
 		&i.ExpiresAt,
 		&i.LastUsedAt,
 		&i.RevokedAt,
+		&i.LastUsedAddress,
+		&i.Replaces,
 	)
 	return i, err
 }
 
 const aPIKeyList = `-- name: APIKeyList :many
-SELECT id, hash, hint, owner, name, scope, created_at, expires_at, last_used_at, revoked_at FROM api_keys WHERE owner = $1 ORDER BY id DESC
+SELECT id, hash, hint, owner, name, scope, created_at, expires_at, last_used_at, revoked_at, last_used_address, replaces FROM api_keys WHERE owner = $1 ORDER BY id DESC
 `
 
 // APIKeyList returns the keys of a person, revoked and expired ones too, newest first.
@@ -168,6 +174,8 @@ func (q *Queries) APIKeyList(ctx context.Context, owner uuid.UUID) ([]APIKey, er
 			&i.ExpiresAt,
 			&i.LastUsedAt,
 			&i.RevokedAt,
+			&i.LastUsedAddress,
+			&i.Replaces,
 		); err != nil {
 			return nil, err
 		}
@@ -180,7 +188,7 @@ func (q *Queries) APIKeyList(ctx context.Context, owner uuid.UUID) ([]APIKey, er
 }
 
 const aPIKeyListAll = `-- name: APIKeyListAll :many
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE users.tenant_id = $1 AND api_keys.id < $2::uuid ORDER BY api_keys.id DESC LIMIT $3
 `
 
@@ -216,6 +224,8 @@ func (q *Queries) APIKeyListAll(ctx context.Context, arg APIKeyListAllParams) ([
 			&i.APIKey.ExpiresAt,
 			&i.APIKey.LastUsedAt,
 			&i.APIKey.RevokedAt,
+			&i.APIKey.LastUsedAddress,
+			&i.APIKey.Replaces,
 			&i.User.ID,
 			&i.User.TenantID,
 			&i.User.Email,
@@ -265,16 +275,6 @@ func (q *Queries) APIKeyRevokeAll(ctx context.Context, at time.Time, owner uuid.
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const aPIKeyUsed = `-- name: APIKeyUsed :exec
-UPDATE api_keys SET last_used_at = $1::timestamptz WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)
-`
-
-// APIKeyUsed notes that a key is in use.
-func (q *Queries) APIKeyUsed(ctx context.Context, at time.Time, iD uuid.UUID) error {
-	_, err := q.db.Exec(ctx, aPIKeyUsed, at, iD)
-	return err
 }
 
 const invitationDrop = `-- name: InvitationDrop :exec
@@ -611,38 +611,6 @@ type RegistrationTokenUseParams struct {
 func (q *Queries) RegistrationTokenUse(ctx context.Context, arg RegistrationTokenUseParams) error {
 	_, err := q.db.Exec(ctx, registrationTokenUse, arg.At, arg.PluginID, arg.ID)
 	return err
-}
-
-const roleList = `-- name: RoleList :many
-SELECT name, label, description, traits, builtin, created_at FROM roles ORDER BY builtin DESC, created_at, name
-`
-
-// RoleList returns every role, shipped ones first.
-func (q *Queries) RoleList(ctx context.Context) ([]Role, error) {
-	rows, err := q.db.Query(ctx, roleList)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Role{}
-	for rows.Next() {
-		var i Role
-		if err := rows.Scan(
-			&i.Name,
-			&i.Label,
-			&i.Description,
-			&i.Traits,
-			&i.Builtin,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const sessionByHash = `-- name: SessionByHash :one
@@ -1195,22 +1163,6 @@ func (q *Queries) ThrottleTrim(ctx context.Context, before time.Time) (int64, er
 	return result.RowsAffected(), nil
 }
 
-const userAdmins = `-- name: UserAdmins :one
-SELECT count(*) FROM users u WHERE u.tenant_id = $1 AND u.status = 'active'
-    AND NOT EXISTS (SELECT FROM break_glass b WHERE b.user_id = u.id) AND (
-    EXISTS (SELECT FROM user_roles r JOIN roles ON roles.name = r.role
-        WHERE r.user_id = u.id AND r.expires_at IS NULL AND 'admin' = ANY (roles.traits))
-    OR EXISTS (SELECT FROM user_traits t WHERE t.user_id = u.id AND t.expires_at IS NULL AND t.trait = 'admin'))
-`
-
-// UserAdmins counts the active people who hold admin without an end; accounts for an emergency are not among them.
-func (q *Queries) UserAdmins(ctx context.Context, tenantID string) (int64, error) {
-	row := q.db.QueryRow(ctx, userAdmins, tenantID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const userByAccount = `-- name: UserByAccount :many
 SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
 WHERE tenant_id = $1 AND status <> 'deleted'
@@ -1291,60 +1243,6 @@ func (q *Queries) UserGet(ctx context.Context, tenantID string, iD uuid.UUID) (U
 	return i, err
 }
 
-const userGrants = `-- name: UserGrants :many
-SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, roles.traits, ''::text AS reason, r.granted_by, r.granted_at, r.expires_at
-FROM user_roles r JOIN roles ON roles.name = r.role
-WHERE r.user_id = ANY ($1::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > $2::timestamptz)
-UNION ALL
-SELECT t.user_id, 'direct'::text, t.trait, ''::text, ARRAY[t.trait], t.reason, t.granted_by, t.granted_at, t.expires_at
-FROM user_traits t
-WHERE t.user_id = ANY ($1::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > $2::timestamptz)
-ORDER BY kind DESC, name
-`
-
-type UserGrantsRow struct {
-	UserID    uuid.UUID
-	Kind      string
-	Name      string
-	Label     string
-	Traits    []string
-	Reason    string
-	GrantedBy string
-	GrantedAt time.Time
-	ExpiresAt *time.Time
-}
-
-// UserGrants returns what people were given and still have: every role with its traits, and every direct trait.
-func (q *Queries) UserGrants(ctx context.Context, users []uuid.UUID, at time.Time) ([]UserGrantsRow, error) {
-	rows, err := q.db.Query(ctx, userGrants, users, at)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []UserGrantsRow{}
-	for rows.Next() {
-		var i UserGrantsRow
-		if err := rows.Scan(
-			&i.UserID,
-			&i.Kind,
-			&i.Name,
-			&i.Label,
-			&i.Traits,
-			&i.Reason,
-			&i.GrantedBy,
-			&i.GrantedAt,
-			&i.ExpiresAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const userInsert = `-- name: UserInsert :one
 INSERT INTO users (id, tenant_id, email, name, password_hash, status, created_at, updated_at, password_set_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
@@ -1394,72 +1292,6 @@ func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, e
 	return i, err
 }
 
-const userList = `-- name: UserList :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
-WHERE tenant_id = $1
-    AND (lower(name), id) > (lower($2::text), $3::uuid)
-    AND ($4::text = '' OR name ILIKE $4 OR email ILIKE $4)
-    AND (CASE WHEN $5::text = '' THEN status <> 'deleted' ELSE status = $5 END)
-    AND ($6::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = $6 AND (r.expires_at IS NULL OR r.expires_at > $7::timestamptz)))
-ORDER BY lower(name), id LIMIT $8
-`
-
-type UserListParams struct {
-	TenantID    string
-	AfterName   string
-	AfterID     uuid.UUID
-	LikePattern string
-	Status      string
-	Role        string
-	At          time.Time
-	Most        int32
-}
-
-// UserList returns a page of people by name. like is a pattern for name or address, empty for all.
-func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, userList,
-		arg.TenantID,
-		arg.AfterName,
-		arg.AfterID,
-		arg.LikePattern,
-		arg.Status,
-		arg.Role,
-		arg.At,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []User{}
-	for rows.Next() {
-		var i User
-		if err := rows.Scan(
-			&i.ID,
-			&i.TenantID,
-			&i.Email,
-			&i.Name,
-			&i.Source,
-			&i.Issuer,
-			&i.Subject,
-			&i.PasswordHash,
-			&i.Status,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.LastLoginAt,
-			&i.PasswordSetAt,
-			&i.FactorDueAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const userLock = `-- name: UserLock :one
 SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE
 `
@@ -1485,43 +1317,6 @@ func (q *Queries) UserLock(ctx context.Context, tenantID string, iD uuid.UUID) (
 		&i.FactorDueAt,
 	)
 	return i, err
-}
-
-const userRolePut = `-- name: UserRolePut :exec
-INSERT INTO user_roles (user_id, role, granted_by, granted_at, expires_at)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (user_id, role) DO UPDATE SET granted_by = excluded.granted_by, granted_at = excluded.granted_at, expires_at = excluded.expires_at
-WHERE user_roles.expires_at IS DISTINCT FROM excluded.expires_at
-`
-
-type UserRolePutParams struct {
-	UserID    uuid.UUID
-	Role      string
-	GrantedBy string
-	At        time.Time
-	ExpiresAt *time.Time
-}
-
-// UserRolePut gives a role, or changes its end.
-func (q *Queries) UserRolePut(ctx context.Context, arg UserRolePutParams) error {
-	_, err := q.db.Exec(ctx, userRolePut,
-		arg.UserID,
-		arg.Role,
-		arg.GrantedBy,
-		arg.At,
-		arg.ExpiresAt,
-	)
-	return err
-}
-
-const userRolesDrop = `-- name: UserRolesDrop :exec
-DELETE FROM user_roles WHERE user_id = $1 AND NOT role = ANY ($2::text[])
-`
-
-// UserRolesDrop takes every role of a person away that is not in the list.
-func (q *Queries) UserRolesDrop(ctx context.Context, userID uuid.UUID, keep []string) error {
-	_, err := q.db.Exec(ctx, userRolesDrop, userID, keep)
-	return err
 }
 
 const userSetName = `-- name: UserSetName :exec

@@ -12,16 +12,19 @@ import (
 )
 
 type APIKey struct {
-	ID         uuid.UUID
-	Hash       []byte
-	Hint       string
-	Owner      uuid.UUID
-	Name       string
-	Scope      []string
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	LastUsedAt *time.Time
-	RevokedAt  *time.Time
+	ID              uuid.UUID
+	Hash            []byte
+	Hint            string
+	Owner           uuid.UUID
+	Name            string
+	Scope           []string
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	LastUsedAt      *time.Time
+	RevokedAt       *time.Time
+	LastUsedAddress string
+	// the key this one was rotated from; that one ends after the overlap
+	Replaces *uuid.UUID
 }
 
 type Approval struct {
@@ -172,6 +175,35 @@ type Grant struct {
 	GrantedBy  string
 	GrantedAt  time.Time
 	ExpiresAt  *time.Time
+}
+
+type Group struct {
+	ID          uuid.UUID
+	TenantID    string
+	Name        string
+	Description string
+	CreatedBy   string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type GroupMember struct {
+	GroupID uuid.UUID
+	UserID  uuid.UUID
+	// the identity provider whose mapping put the person in; empty: a person did
+	Source    string
+	Reason    string
+	GrantedBy string
+	GrantedAt time.Time
+	ExpiresAt *time.Time
+}
+
+type GroupRole struct {
+	GroupID   uuid.UUID
+	Role      string
+	GrantedBy string
+	GrantedAt time.Time
+	ExpiresAt *time.Time
 }
 
 type Invitation struct {
@@ -399,6 +431,9 @@ type UserRole struct {
 	GrantedBy string
 	GrantedAt time.Time
 	ExpiresAt *time.Time
+	// the identity provider whose mapping gave the role; empty: a person did
+	Source string
+	Reason string
 }
 
 type UserTrait struct {
@@ -408,4 +443,15 @@ type UserTrait struct {
 	GrantedBy string
 	GrantedAt time.Time
 	ExpiresAt *time.Time
+}
+
+type Viewing struct {
+	ID        uuid.UUID
+	SessionID uuid.UUID
+	Viewer    uuid.UUID
+	Viewed    uuid.UUID
+	Reason    string
+	StartedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   *time.Time
 }

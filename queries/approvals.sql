@@ -77,14 +77,6 @@ DELETE FROM grants WHERE expires_at <= @at::timestamptz RETURNING *;
 -- name: EgressExpire :many
 UPDATE egress_approvals SET ended_at = @at::timestamptz WHERE expires_at <= @at AND ended_at IS NULL RETURNING *;
 
--- UserTraitExpire takes the direct traits away whose time is over.
--- name: UserTraitExpire :many
-DELETE FROM user_traits WHERE expires_at <= @at::timestamptz RETURNING *;
-
--- UserRoleExpire takes the roles away whose time is over.
--- name: UserRoleExpire :many
-DELETE FROM user_roles WHERE expires_at <= @at::timestamptz RETURNING *;
-
 -- EgressObservedOf returns what one plugin asked for, or every plugin for "", newest first.
 -- name: EgressObservedOf :many
 SELECT * FROM egress_observed WHERE @plugin::text = '' OR plugin_id = @plugin ORDER BY last_seen DESC, plugin_id, domain LIMIT @most;

@@ -33,16 +33,6 @@ WHERE tenant_id = @tenant_id AND status <> 'deleted'
     AND (lower(email) = lower(@account::text) OR (strpos(@account, '@') = 0 AND lower(name) = lower(@account)))
 LIMIT 2;
 
--- UserList returns a page of people by name. like is a pattern for name or address, empty for all.
--- name: UserList :many
-SELECT * FROM users
-WHERE tenant_id = @tenant_id
-    AND (lower(name), id) > (lower(@after_name::text), @after_id::uuid)
-    AND (@like_pattern::text = '' OR name ILIKE @like_pattern OR email ILIKE @like_pattern)
-    AND (CASE WHEN @status::text = '' THEN status <> 'deleted' ELSE status = @status END)
-    AND (@role::text = '' OR EXISTS (SELECT FROM user_roles r WHERE r.user_id = users.id AND r.role = @role AND (r.expires_at IS NULL OR r.expires_at > @at::timestamptz)))
-ORDER BY lower(name), id LIMIT @most;
-
 -- UserSetName renames a person.
 -- name: UserSetName :exec
 UPDATE users SET name = @name, updated_at = @at WHERE id = @id;
@@ -63,39 +53,9 @@ UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @o
 -- name: UserSignedIn :exec
 UPDATE users SET last_login_at = @at::timestamptz WHERE id = @id;
 
--- UserGrants returns what people were given and still have: every role with its traits, and every direct trait.
--- name: UserGrants :many
-SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, roles.traits, ''::text AS reason, r.granted_by, r.granted_at, r.expires_at
-FROM user_roles r JOIN roles ON roles.name = r.role
-WHERE r.user_id = ANY (@users::uuid[]) AND (r.expires_at IS NULL OR r.expires_at > @at::timestamptz)
-UNION ALL
-SELECT t.user_id, 'direct'::text, t.trait, ''::text, ARRAY[t.trait], t.reason, t.granted_by, t.granted_at, t.expires_at
-FROM user_traits t
-WHERE t.user_id = ANY (@users::uuid[]) AND (t.expires_at IS NULL OR t.expires_at > @at::timestamptz)
-ORDER BY kind DESC, name;
-
--- UserAdmins counts the active people who hold admin without an end; accounts for an emergency are not among them.
--- name: UserAdmins :one
-SELECT count(*) FROM users u WHERE u.tenant_id = @tenant_id AND u.status = 'active'
-    AND NOT EXISTS (SELECT FROM break_glass b WHERE b.user_id = u.id) AND (
-    EXISTS (SELECT FROM user_roles r JOIN roles ON roles.name = r.role
-        WHERE r.user_id = u.id AND r.expires_at IS NULL AND 'admin' = ANY (roles.traits))
-    OR EXISTS (SELECT FROM user_traits t WHERE t.user_id = u.id AND t.expires_at IS NULL AND t.trait = 'admin'));
-
 -- UserChangesLock lets one change of people happen at a time, so that two administrators cannot remove each other.
 -- name: UserChangesLock :exec
 SELECT pg_advisory_xact_lock(hashtextextended('identity/users', 0));
-
--- UserRolesDrop takes every role of a person away that is not in the list.
--- name: UserRolesDrop :exec
-DELETE FROM user_roles WHERE user_id = @user_id AND NOT role = ANY (@keep::text[]);
-
--- UserRolePut gives a role, or changes its end.
--- name: UserRolePut :exec
-INSERT INTO user_roles (user_id, role, granted_by, granted_at, expires_at)
-VALUES (@user_id, @role, @granted_by, @at, @expires_at)
-ON CONFLICT (user_id, role) DO UPDATE SET granted_by = excluded.granted_by, granted_at = excluded.granted_at, expires_at = excluded.expires_at
-WHERE user_roles.expires_at IS DISTINCT FROM excluded.expires_at;
 
 -- UserTraitPut gives a direct trait, or changes its reason and end.
 -- name: UserTraitPut :exec
@@ -107,10 +67,6 @@ ON CONFLICT (user_id, trait) DO UPDATE SET reason = excluded.reason, granted_by 
 -- UserTraitDrop takes a direct trait away.
 -- name: UserTraitDrop :execrows
 DELETE FROM user_traits WHERE user_id = @user_id AND trait = @trait;
-
--- RoleList returns every role, shipped ones first.
--- name: RoleList :many
-SELECT * FROM roles ORDER BY builtin DESC, created_at, name;
 
 -- SessionInsert starts a session.
 -- name: SessionInsert :one
@@ -214,10 +170,6 @@ SELECT * FROM api_keys WHERE owner = @owner ORDER BY id DESC;
 -- name: APIKeyListAll :many
 SELECT sqlc.embed(api_keys), sqlc.embed(users) FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE users.tenant_id = @tenant_id AND api_keys.id < @before::uuid ORDER BY api_keys.id DESC LIMIT @most;
-
--- APIKeyUsed notes that a key is in use.
--- name: APIKeyUsed :exec
-UPDATE api_keys SET last_used_at = @at::timestamptz WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @at);
 
 -- APIKeyRevoke ends a key; 0 rows when it had ended.
 -- name: APIKeyRevoke :execrows

@@ -12,18 +12,23 @@ type From string
 
 // The ways.
 const (
-	FromRole  From = "role"    // a role carries it
-	Direct    From = "direct"  // it was given by itself
-	ImpliedBy From = "implied" // another trait brings it along
+	FromRole     From = "role"     // a role carries it
+	FromGroup    From = "group"    // a role of a group they are in carries it
+	FromProvider From = "external" // a role that an identity provider's mapping gives carries it
+	Direct       From = "direct"   // it was given by itself
+	ImpliedBy    From = "implied"  // another trait brings it along
 )
 
 // Source is one reason why a person has a trait.
 type Source struct {
 	From      From       `json:"from"`
-	Name      string     `json:"name,omitempty"`   // the role, or the trait that implies it; "" when direct
-	Label     string     `json:"label,omitempty"`  // Name for people
-	Reason    string     `json:"reason,omitempty"` // given with a direct trait
-	GrantedBy string     `json:"granted_by"`       // id of who gave it
+	Name      string     `json:"name,omitempty"`  // the role, or the trait that implies it; "" when direct
+	Label     string     `json:"label,omitempty"` // Name for people
+	Group     string     `json:"group,omitempty"` // the group that carries the role
+	GroupID   string     `json:"group_id,omitempty"`
+	Provider  string     `json:"provider,omitempty"` // the identity provider that gave the role, or put the person into the group
+	Reason    string     `json:"reason,omitempty"`   // given with a direct trait
+	GrantedBy string     `json:"granted_by"`         // id of who gave it
 	GrantedAt time.Time  `json:"granted_at"`
 	Expires   *time.Time `json:"expires_at,omitempty"` // nil: no end
 }
@@ -46,13 +51,15 @@ func holdings(registry *trait.Registry, grants []db.UserGrantsRow) []Held {
 			if !ok || !t.Assignable.Has(trait.ToUser) {
 				continue
 			}
-			given := Source{From: From(g.Kind), Reason: g.Reason, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt}
-			if given.From == FromRole {
+			given := Source{
+				From: From(g.Kind), Group: g.GroupName, GroupID: g.GroupID, Provider: g.Source,
+				Reason: g.Reason, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt,
+			}
+			if given.From != Direct {
 				given.Name, given.Label = g.Name, g.Label
 			}
 			sources[t.ID] = append(sources[t.ID], given)
-			implied := given
-			implied.From, implied.Name, implied.Label, implied.Reason = ImpliedBy, t.Name, t.Label, ""
+			implied := Source{From: ImpliedBy, Name: t.Name, Label: t.Label, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt}
 			for _, id := range registry.Effective(trait.SetOf(t.ID)).Without(t.ID).IDs() {
 				if registry.Get(id).Assignable.Has(trait.ToUser) {
 					sources[id] = append(sources[id], implied)

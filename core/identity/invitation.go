@@ -21,9 +21,10 @@ const linkLife = 72 * time.Hour
 
 // Invitation is who is to be let in.
 type Invitation struct {
-	Email string
-	Name  string
-	Roles []RoleGrant
+	Email  string
+	Name   string
+	Roles  []RoleGrant
+	Groups []uuid.UUID
 }
 
 // Link is a one-time link to set a password by. Secret is shown this once.
@@ -48,27 +49,28 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (Link, error) {
 		return Link{}, err
 	}
 	var link Link
-	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
-		if err := q.UserChangesLock(ctx); err != nil {
+	var is json.RawMessage
+	var joined []uuid.UUID
+	err = s.govern(ctx, reform{
+		touches: func(*db.Queries) ([]uuid.UUID, error) { return joined, nil },
+		make: func(q *db.Queries) (err error) {
+			var u User
+			if u, is, err = s.addUser(ctx, q, db.UserInsertParams{Email: email, Name: name, Status: string(Invited)}, in.Roles, in.Groups); err != nil {
+				return err
+			}
+			joined = []uuid.UUID{u.ID}
+			link, err = s.putLink(ctx, q, u)
 			return err
-		}
-		u, is, err := s.addUser(ctx, q, db.UserInsertParams{Email: email, Name: name, Status: string(Invited)}, in.Roles)
-		if err != nil {
-			return err
-		}
-		if err := s.reaches(ctx, u.Traits); err != nil {
-			return err
-		}
-		if link, err = s.putLink(ctx, q, u); err != nil {
-			return err
-		}
-		return audit.Append(ctx, q, audit.Entry{Action: "user.invite", Object: u.ID.String(), Outcome: audit.OK, After: is})
+		},
+		record: func(q *db.Queries, _ []uuid.UUID) error {
+			return audit.Append(ctx, q, audit.Entry{Action: "user.invite", Object: link.User.ID.String(), Outcome: audit.OK, After: is})
+		},
 	})
 	return link, err
 }
 
-// addUser inserts a person with roles, in the tenant of whoever acts.
-func (s *Service) addUser(ctx context.Context, q *db.Queries, p db.UserInsertParams, roles []RoleGrant) (User, json.RawMessage, error) {
+// addUser inserts a person with roles, in groups, in the tenant of whoever acts.
+func (s *Service) addUser(ctx context.Context, q *db.Queries, p db.UserInsertParams, roles []RoleGrant, groups []uuid.UUID) (User, json.RawMessage, error) {
 	p.ID, p.TenantID, p.At = uuid.Must(uuid.NewV7()), actor.From(ctx).Tenant, s.now()
 	row, err := q.UserInsert(ctx, p)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "users_email" {
@@ -79,6 +81,11 @@ func (s *Service) addUser(ctx context.Context, q *db.Queries, p db.UserInsertPar
 	}
 	if err := s.putRoles(ctx, q, row.ID, roles); err != nil {
 		return User{}, nil, err
+	}
+	for _, id := range groups {
+		if err := s.putMember(ctx, q, id, row.ID, "", MemberGrant{}); err != nil {
+			return User{}, nil, err
+		}
 	}
 	return s.snapshot(ctx, q, row.TenantID, row.ID)
 }

@@ -62,6 +62,16 @@ func (p *principal) ended(now time.Time) string {
 	return ""
 }
 
+// until is when it must be looked up again: at the latest when something the
+// person was given runs out.
+func (p *principal) until(now time.Time) time.Time {
+	at := now.Add(lookupLife)
+	if end := p.user.RightsEnd; end != nil && end.Before(at) {
+		return *end
+	}
+	return at
+}
+
 // idle returns the longest pause in a session of somebody with those traits.
 func (s *Service) idle(traits trait.Set) time.Duration {
 	if traits.Has(trait.HandlesPHI) {
@@ -124,7 +134,7 @@ func (s *Service) person(ctx context.Context, kind, secret string, passive bool)
 		ok = false
 	}
 	if !ok {
-		s.people.put(key, p, epoch, now.Add(lookupLife))
+		s.people.put(key, p, epoch, p.until(now))
 	}
 	return p, "", nil
 }
@@ -147,7 +157,7 @@ func (s *Service) lookUp(ctx context.Context, kind string, hash []byte) (*princi
 
 func (s *Service) touch(ctx context.Context, p *principal) error {
 	if p.credential.Kind == CredentialAPIKey {
-		return db.New(s.Pool).APIKeyUsed(ctx, p.seen, p.id)
+		return db.New(s.Pool).APIKeyUsed(ctx, db.APIKeyUsedParams{ID: p.id, At: p.seen, Address: actor.Address(ctx)})
 	}
 	return db.New(s.Pool).SessionSeen(ctx, p.seen, p.id)
 }

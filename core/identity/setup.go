@@ -98,7 +98,7 @@ func (s *Service) makeFirst(ctx context.Context, tokenHash []byte, email, name, 
 		at := s.now()
 		first, is, err := s.addUser(ctx, q, db.UserInsertParams{
 			Email: email, Name: name, PasswordHash: hash, Status: string(Active), PasswordSetAt: &at,
-		}, []RoleGrant{{Role: "admin"}})
+		}, []RoleGrant{{Role: "admin"}}, nil)
 		if err != nil {
 			return err
 		}

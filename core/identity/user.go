@@ -34,8 +34,11 @@ type User struct {
 	Name        string
 	Source      string // local or oidc
 	Status      Status
-	Roles       []string  // names, without those that ran out
-	Traits      trait.Set // effective
+	Roles       []string     // names of those given by hand, without those that ran out
+	Carried     []string     // names of those held by any way, sorted
+	Groups      []Membership // by name; not set where only rights are asked for
+	Traits      trait.Set    // effective
+	RightsEnd   *time.Time   // when the first of what they were given ends; nil: nothing does
 	CreatedAt   time.Time
 	LastLogin   *time.Time
 	PasswordSet *time.Time
@@ -54,7 +57,28 @@ func (s *Service) User(ctx context.Context, id uuid.UUID) (User, error) {
 	if err != nil {
 		return User{}, noUser(err)
 	}
-	return s.user(ctx, q, row)
+	return s.whole(ctx, q, row)
+}
+
+// whole completes a row with what the person was given and the groups they are in.
+func (s *Service) whole(ctx context.Context, q *db.Queries, row db.User) (User, error) {
+	us, err := s.wholes(ctx, q, []db.User{row})
+	if err != nil {
+		return User{}, err
+	}
+	return us[0], nil
+}
+
+func (s *Service) wholes(ctx context.Context, q *db.Queries, rows []db.User) ([]User, error) {
+	us, err := s.users(ctx, q, rows)
+	if err != nil {
+		return nil, err
+	}
+	of, err := s.memberships(ctx, q, rows)
+	for i := range us {
+		us[i].Groups = of[us[i].ID]
+	}
+	return us, err
 }
 
 // user completes a row with what the person was given.
@@ -82,18 +106,32 @@ func (s *Service) users(ctx context.Context, q *db.Queries, rows []db.User) ([]U
 	registry, us := s.Traits(), make([]User, len(rows))
 	for i, row := range rows {
 		us[i] = User{
-			ID: row.ID, Tenant: row.TenantID, Email: row.Email, Name: row.Name, Source: row.Source, Status: Status(row.Status), Roles: []string{},
+			ID: row.ID, Tenant: row.TenantID, Email: row.Email, Name: row.Name, Source: row.Source, Status: Status(row.Status), Roles: []string{}, Carried: []string{},
 			CreatedAt: row.CreatedAt, LastLogin: row.LastLoginAt, PasswordSet: row.PasswordSetAt, FactorDue: row.FactorDueAt,
 		}
 		for _, g := range of[row.ID] {
-			if g.Kind == string(FromRole) {
+			if From(g.Kind) == FromRole {
 				us[i].Roles = append(us[i].Roles, g.Name)
 			}
+			if From(g.Kind) != Direct {
+				us[i].Carried = append(us[i].Carried, g.Name)
+			}
+			us[i].RightsEnd = sooner(us[i].RightsEnd, g.ExpiresAt)
 		}
 		slices.Sort(us[i].Roles)
+		slices.Sort(us[i].Carried)
+		us[i].Carried = slices.Compact(us[i].Carried)
 		us[i].Traits = setOf(holdings(registry, of[row.ID]))
 	}
 	return us, nil
+}
+
+// sooner returns the earlier of two ends; nil is none.
+func sooner(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
+	}
+	return a
 }
 
 // Effective returns every trait a person has now and where from, by trait, or a
@@ -108,28 +146,6 @@ func (s *Service) Effective(ctx context.Context, id uuid.UUID) ([]Held, error) {
 		return nil, db.Fault(err)
 	}
 	return holdings(s.Traits(), grants), nil
-}
-
-// Role is a named set of traits.
-type Role struct {
-	Name        string
-	Label       string
-	Description string
-	Traits      []string
-	Builtin     bool
-}
-
-// Roles returns every role, shipped ones first.
-func (s *Service) Roles(ctx context.Context) ([]Role, error) {
-	rows, err := db.New(s.Pool).RoleList(ctx)
-	if err != nil {
-		return nil, db.Fault(err)
-	}
-	roles := make([]Role, len(rows))
-	for i, r := range rows {
-		roles[i] = Role{Name: r.Name, Label: r.Label, Description: r.Description, Traits: r.Traits, Builtin: r.Builtin}
-	}
-	return roles, nil
 }
 
 // noUser translates a row that is not there.

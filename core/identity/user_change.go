@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,11 +30,12 @@ func (s *Service) SetName(ctx context.Context, id uuid.UUID, name string) (User,
 // RoleGrant is a role to be given, until a time or without an end.
 type RoleGrant struct {
 	Role    string
+	Reason  string     // shown to whoever wonders later; may be empty
 	Expires *time.Time // nil: no end
 }
 
-// SetRoles gives a person exactly these roles. It ends their sessions when that
-// changes anything.
+// SetRoles gives a person exactly these roles, beside those that a group or an
+// identity provider gives. It ends their sessions when that changes anything.
 func (s *Service) SetRoles(ctx context.Context, id uuid.UUID, roles []RoleGrant) (User, error) {
 	if err := s.checkRoles(ctx, roles); err != nil {
 		return User{}, err
@@ -43,21 +43,53 @@ func (s *Service) SetRoles(ctx context.Context, id uuid.UUID, roles []RoleGrant)
 	return s.change(ctx, id, "user.roles", nil, func(q *db.Queries, u User) error { return s.putRoles(ctx, q, id, roles) })
 }
 
-func (s *Service) putRoles(ctx context.Context, q *db.Queries, id uuid.UUID, roles []RoleGrant) error {
-	names := make([]string, len(roles))
-	for i, r := range roles {
-		names[i] = r.Role
+// GiveRole gives a person one more role, or changes its end and reason. It ends
+// their sessions when that changes what they have.
+func (s *Service) GiveRole(ctx context.Context, id uuid.UUID, g RoleGrant) (User, error) {
+	if err := s.checkRoles(ctx, []RoleGrant{g}); err != nil {
+		return User{}, err
 	}
-	if err := q.UserRolesDrop(ctx, id, names); err != nil {
+	return s.change(ctx, id, "user.roles", nil, func(q *db.Queries, u User) error { return s.putRole(ctx, q, id, "", g) })
+}
+
+// TakeRole takes a role from a person, or returns a NotFound fault when they have
+// it by other ways only. It ends their sessions.
+func (s *Service) TakeRole(ctx context.Context, id uuid.UUID, role string) (User, error) {
+	return s.change(ctx, id, "user.roles", nil, func(q *db.Queries, u User) error {
+		if !slices.Contains(u.Roles, role) {
+			return fault.New(fault.NotFound, "role.not_given", "%s was not given that role by itself; see where it comes from.", u.Name)
+		}
+		keep := slices.DeleteFunc(slices.Clone(u.Roles), func(r string) bool { return r == role })
+		return q.UserRolesDrop(ctx, db.UserRolesDropParams{UserID: id, Keep: keep})
+	})
+}
+
+// putRoles gives a person exactly these roles by hand.
+func (s *Service) putRoles(ctx context.Context, q *db.Queries, id uuid.UUID, roles []RoleGrant) error {
+	if err := q.UserRolesDrop(ctx, db.UserRolesDropParams{UserID: id, Keep: roleNames(roles)}); err != nil {
 		return err
 	}
 	for _, r := range roles {
-		err := q.UserRolePut(ctx, db.UserRolePutParams{UserID: id, Role: r.Role, GrantedBy: granter(ctx), At: s.now(), ExpiresAt: r.Expires})
-		if err != nil {
+		if err := s.putRole(ctx, q, id, "", r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// putRole gives a person a role by hand, or by the identity provider that source names.
+func (s *Service) putRole(ctx context.Context, q *db.Queries, id uuid.UUID, source string, r RoleGrant) error {
+	return q.UserRolePut(ctx, db.UserRolePutParams{
+		UserID: id, Role: r.Role, Source: source, Reason: printable(r.Reason, maxReason), GrantedBy: granter(ctx), At: s.now(), ExpiresAt: r.Expires,
+	})
+}
+
+func roleNames(roles []RoleGrant) []string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = r.Role
+	}
+	return names
 }
 
 // checkRoles returns an Unprocessable fault for roles that do not exist, are
@@ -140,10 +172,8 @@ func (s *Service) RevokeTrait(ctx context.Context, id uuid.UUID, name string) (U
 	})
 }
 
-// change makes one change of a person, one at a time on all replicas. Whoever acts
-// must reach what the person had before and has after; the last administrator
-// stays; the change and its record share a transaction. A change of traits or
-// status ends the person's sessions. Nothing changed: nothing is recorded.
+// change makes one change of a person as govern makes it. Nothing changed: nothing
+// is recorded.
 func (s *Service) change(ctx context.Context, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
 	var after User
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) (err error) {
@@ -159,39 +189,42 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, action string, detai
 
 // changeIn is change in the transaction of q.
 func (s *Service) changeIn(ctx context.Context, q *db.Queries, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
-	before, was, err := s.lockUser(ctx, q, id)
-	if err != nil {
-		return User{}, err
-	}
-	if err := s.reaches(ctx, before.Traits); err != nil {
-		return User{}, err
-	}
-	if err := fn(q, before); err != nil {
-		return User{}, err
-	}
-	after, is, err := s.snapshot(ctx, q, before.Tenant, id)
-	if err != nil {
-		return User{}, err
-	}
-	if bytes.Equal(was, is) {
-		return after, nil
-	}
-	if err := s.reaches(ctx, after.Traits); err != nil {
-		return User{}, err
-	}
-	if err := keepAdmin(ctx, q, before); err != nil {
-		return User{}, err
-	}
-	if before.Traits != after.Traits || before.Status != after.Status || !slices.Equal(before.Roles, after.Roles) {
-		if _, err := q.SessionRevokeAll(ctx, db.SessionRevokeAllParams{UserID: id, At: s.now()}); err != nil {
-			return User{}, err
-		}
-	}
-	e := audit.Entry{Action: action, Object: id.String(), Outcome: audit.OK, Before: was, After: is}
-	if detail != nil {
-		e.Detail = detail
-	}
-	return after, audit.Append(ctx, q, e)
+	var after User
+	var was, is json.RawMessage
+	err := s.governIn(ctx, q, reform{
+		touches: only(id),
+		make: func(q *db.Queries) error {
+			before, now, err := s.present(ctx, q, id)
+			if err != nil {
+				return err
+			}
+			if err := s.reaches(ctx, before.Traits); err != nil {
+				return err
+			}
+			if err := fn(q, before); err != nil {
+				return err
+			}
+			was = now
+			after, is, err = s.snapshot(ctx, q, before.Tenant, id)
+			return err
+		},
+		record: func(q *db.Queries, _ []uuid.UUID) error {
+			if bytes.Equal(was, is) {
+				return nil
+			}
+			e := audit.Entry{Action: action, Object: id.String(), Outcome: audit.OK, Before: was, After: is}
+			if detail != nil {
+				e.Detail = detail
+			}
+			return audit.Append(ctx, q, e)
+		},
+	})
+	return after, err
+}
+
+// only names one person as whom a reform touches.
+func only(id uuid.UUID) func(*db.Queries) ([]uuid.UUID, error) {
+	return func(*db.Queries) ([]uuid.UUID, error) { return []uuid.UUID{id}, nil }
 }
 
 // lockUser returns a person and how they are now, and keeps every other change of
@@ -200,6 +233,12 @@ func (s *Service) lockUser(ctx context.Context, q *db.Queries, id uuid.UUID) (Us
 	if err := q.UserChangesLock(ctx); err != nil {
 		return User{}, nil, err
 	}
+	return s.present(ctx, q, id)
+}
+
+// present returns a person who was not deleted and how they are now, locked until
+// the transaction ends.
+func (s *Service) present(ctx context.Context, q *db.Queries, id uuid.UUID) (User, json.RawMessage, error) {
 	u, now, err := s.snapshot(ctx, q, actor.From(ctx).Tenant, id)
 	if err == nil && u.Status == Deleted {
 		err = fault.New(fault.NotFound, "user.unknown", "There is no such person.")
@@ -213,7 +252,7 @@ func (s *Service) snapshot(ctx context.Context, q *db.Queries, tenant string, id
 	if err != nil {
 		return User{}, nil, noUser(err)
 	}
-	u, err := s.user(ctx, q, row)
+	u, err := s.whole(ctx, q, row)
 	if err != nil {
 		return User{}, nil, err
 	}
@@ -223,6 +262,7 @@ func (s *Service) snapshot(ctx context.Context, q *db.Queries, tenant string, id
 	}
 	type given struct {
 		Name    string     `json:"name"`
+		Source  string     `json:"source,omitempty"`
 		Reason  string     `json:"reason,omitempty"`
 		Expires *time.Time `json:"expires_at,omitempty"`
 	}
@@ -231,70 +271,20 @@ func (s *Service) snapshot(ctx context.Context, q *db.Queries, tenant string, id
 		Status      Status     `json:"status"`
 		PasswordSet *time.Time `json:"password_set_at,omitempty"`
 		Roles       []given    `json:"roles"`
+		Groups      []given    `json:"groups,omitempty"`
 		Traits      []given    `json:"traits"`
-	}{u.Name, u.Status, u.PasswordSet, []given{}, []given{}}
+	}{u.Name, u.Status, u.PasswordSet, []given{}, nil, []given{}}
+	for _, m := range u.Groups {
+		shown.Groups = append(shown.Groups, given{m.Name, m.Provider, m.Reason, m.Expires})
+	}
 	for _, g := range grants {
-		one := given{g.Name, g.Reason, g.ExpiresAt}
-		if From(g.Kind) == FromRole {
+		switch one := (given{g.Name, g.Source, g.Reason, g.ExpiresAt}); From(g.Kind) {
+		case FromRole, FromProvider:
 			shown.Roles = append(shown.Roles, one)
-		} else {
+		case Direct:
 			shown.Traits = append(shown.Traits, one)
 		}
 	}
 	is, err := json.Marshal(shown)
 	return u, is, err
-}
-
-// granter names who gives something: a person's or plugin's id, or a part of the core.
-func granter(ctx context.Context) string {
-	if who := actor.From(ctx); who.ID != "" {
-		return who.ID
-	}
-	return "setup"
-}
-
-// isSelf reports whether the person of that id acts, themselves.
-func isSelf(ctx context.Context, id uuid.UUID) bool {
-	who := actor.From(ctx)
-	return who.Kind == actor.User && who.ID == id.String()
-}
-
-// reaches returns a Denied fault when somebody with those traits stands above
-// whoever acts: nobody gives or takes a sensitive trait, or changes a person who
-// has one, without having it or being an administrator. Whether the caller may
-// manage people at all is for the gate to say.
-func (s *Service) reaches(ctx context.Context, traits trait.Set) error {
-	who := actor.From(ctx)
-	switch {
-	case who.Kind == actor.System, who.Kind == actor.User && who.Has(trait.Admin):
-		return nil
-	case who.Kind != actor.User:
-		return fault.New(fault.Denied, "identity.person", "Only people change people; sign in.")
-	}
-	var above []string
-	for _, id := range who.Traits.Missing(traits).IDs() {
-		if t := s.Traits().Get(id); t.Sensitive {
-			above = append(above, t.Name)
-		}
-	}
-	if above != nil {
-		return fault.New(fault.Denied, "identity.escalation", "This touches traits above your own (%s); ask an administrator.", strings.Join(above, ", "))
-	}
-	return nil
-}
-
-// keepAdmin returns a Conflict fault when the change leaves nobody who
-// administers; was is the person who was changed.
-func keepAdmin(ctx context.Context, q *db.Queries, was User) error {
-	if !was.Traits.Has(trait.Admin) {
-		return nil
-	}
-	n, err := q.UserAdmins(ctx, was.Tenant)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return fault.New(fault.Conflict, "identity.last_admin", "This is the last active administrator; make somebody else one first, without an end.")
-	}
-	return nil
 }

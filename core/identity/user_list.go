@@ -2,14 +2,10 @@ package identity
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/actor"
-	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db"
 )
 
@@ -18,7 +14,10 @@ import (
 type UserFilter struct {
 	Text   string // part of the name or address
 	Status Status // "": all but deleted
-	Role   string // who holds it now
+	Source string // local or oidc
+	Role   string // who holds it now, by any way
+	Group  uuid.UUID
+	Trait  string // who has it now, also because another brings it along
 	Cursor string // of the page before
 	Limit  int    // default 50, at most 200
 }
@@ -29,34 +28,19 @@ type UserPage struct {
 	Next  string // cursor of the next page; "" at the end
 }
 
-// userCursor is where a page ended.
-type userCursor struct {
-	Name string    `json:"n"`
-	ID   uuid.UUID `json:"i"`
-}
-
 // Users returns a page of people by name, or an Invalid fault for a cursor that
 // is none.
 func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
-	var after userCursor
-	if f.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		if err != nil || json.Unmarshal(raw, &after) != nil || after.ID == uuid.Nil || strings.ContainsRune(after.Name, 0) {
-			return UserPage{}, fault.New(fault.Invalid, "cursor.malformed", "This page cannot be found; start from the first.")
-		}
+	after, err := readCursor(f.Cursor)
+	if err != nil {
+		return UserPage{}, err
 	}
-	most := min(max(f.Limit, 0), 200)
-	if most == 0 {
-		most = 50
-	}
-	like := ""
-	if text := printable(f.Text, 200); text != "" {
-		like = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
-	}
+	most := pageOf(f.Limit)
 	q := db.New(s.Pool)
 	rows, err := q.UserList(ctx, db.UserListParams{
-		TenantID: actor.From(ctx).Tenant, AfterName: after.Name, AfterID: after.ID, LikePattern: like,
-		Status: printable(string(f.Status), 16), Role: printable(f.Role, 100), At: s.now(), Most: int32(most + 1),
+		TenantID: actor.From(ctx).Tenant, AfterName: after.Name, AfterID: after.ID, LikePattern: likeOf(f.Text),
+		Status: printable(string(f.Status), 16), Source: printable(f.Source, 16), Role: printable(f.Role, 100), InGroup: f.Group,
+		Traits: s.bringing(f.Trait), At: s.now(), Most: int32(most + 1),
 	})
 	if err != nil {
 		return UserPage{}, db.Fault(err)
@@ -64,16 +48,27 @@ func (s *Service) Users(ctx context.Context, f UserFilter) (UserPage, error) {
 	more := len(rows) > most
 	rows = rows[:min(most, len(rows))]
 	page := UserPage{}
-	if page.Users, err = s.users(ctx, q, rows); err != nil {
-		return UserPage{}, err
+	if page.Users, err = s.wholes(ctx, q, rows); err != nil || !more {
+		return page, err
 	}
-	if more {
-		last := rows[most-1]
-		raw, err := json.Marshal(userCursor{last.Name, last.ID})
-		if err != nil {
-			return UserPage{}, err
-		}
-		page.Next = base64.RawURLEncoding.EncodeToString(raw)
+	last := rows[most-1]
+	page.Next, err = nameCursor{Name: last.Name, ID: last.ID}.text()
+	return page, err
+}
+
+// bringing returns the names of the traits that give a person the one of that name,
+// itself first; none for "". Of a name that is none it is that name, which nobody has.
+func (s *Service) bringing(name string) []string {
+	if name = printable(name, 64); name == "" {
+		return []string{}
 	}
-	return page, nil
+	t, _, ok := s.Traits().Lookup(name)
+	if !ok {
+		return []string{name}
+	}
+	names := []string{t.Name}
+	for _, id := range s.Traits().ImpliedBy(t.ID) {
+		names = append(names, s.Traits().Get(id).Name)
+	}
+	return names
 }

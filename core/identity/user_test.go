@@ -97,7 +97,7 @@ func TestUserList(t *testing.T) {
 }
 
 // first returns the person of that name.
-func first(t *testing.T, w *world, name string) identity.User {
+func first(t testing.TB, w *world, name string) identity.User {
 	t.Helper()
 	page, err := w.Users(w.core(), identity.UserFilter{Text: name})
 	if err != nil || len(page.Users) == 0 {
