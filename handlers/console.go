@@ -48,7 +48,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
 	}
-	for _, part := range [][]route{s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount()} {
+	for _, part := range [][]route{s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM()} {
 		table = append(table, part...)
 	}
 	return table

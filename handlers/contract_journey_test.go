@@ -29,6 +29,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.people(admin)
 	c.keys(admin)
 	c.audit(admin)
+	c.sinks(admin)
 	c.goodbye(admin, caller)
 
 	withPages := []string{"setupPage", "signInPage", "signIn"} // the console's tests look at them
@@ -292,6 +293,29 @@ func (c *teller) keys(admin string) {
 	c.ask(admin, 200, "DELETE", "/admin/api-keys/"+made["id"].(string), nil)
 	c.ask(key, 401, "GET", "/plugins", nil)
 	c.ask(admin, 404, "DELETE", "/admin/api-keys/none", nil)
+}
+
+// sinks forwards the audit to a receiver that takes it, and to nowhere.
+func (c *teller) sinks(admin string) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer receiver.Close()
+	const path = "/admin/audit/sinks"
+	in := map[string]any{"name": "siem", "kind": "otlp", "address": "http://logs.example.org/v1/logs"}
+	c.ask(admin, 422, "POST", path, in)
+	in["address"] = receiver.URL + "/v1/logs"
+	made := c.ask(admin, 201, "POST", path, in)
+	c.ask(admin, 409, "POST", path, in)
+	one := path + "/" + made["id"].(string)
+	c.ask(admin, 200, "GET", path, nil)
+	c.ask(admin, 200, "GET", one, nil)
+	c.ask(admin, 200, "POST", one+"/try", nil)
+	in["version"] = made["version"]
+	c.ask(admin, 200, "PUT", one, in)
+	c.ask(admin, 409, "PUT", one, in)
+	receiver.Close()
+	c.ask(admin, 502, "POST", one+"/try", nil)
+	c.ask(admin, 200, "DELETE", one, nil)
+	c.ask(admin, 404, "GET", one, nil)
 }
 
 func (c *teller) audit(admin string) {

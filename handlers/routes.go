@@ -22,6 +22,7 @@ const (
 func (s *Server) routes() []route {
 	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
 	people, auditors := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}
+	forwarders := []trait.ID{trait.AuditViewer, trait.ConfigManager}
 	// The lanes bound what they carry themselves; the rest is for what is around it.
 	carry, outside := int64(s.Settings.Int(settings.LimitBodyBytes)), int64(s.Settings.Int(settings.LimitProxyBytes))
 	const margin = 64 << 10
@@ -100,6 +101,12 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/audit", who: users, needs: auditors, action: "audit.read", handler: s.searchAudit},
 		{method: get, path: "/admin/audit/export", who: users, needs: auditors, action: "audit.export", handler: s.exportAudit, slow: true},
 		{method: get, path: "/admin/audit/verify", who: users, needs: auditors, action: "audit.verify", handler: s.verifyAudit, slow: true},
+		{method: get, path: "/admin/audit/sinks", who: users, needs: auditors, action: "audit.read", handler: s.listSinks},
+		{method: post, path: "/admin/audit/sinks", who: users, needs: forwarders, action: "audit.forward", handler: s.addSink},
+		{method: get, path: "/admin/audit/sinks/:id", who: users, needs: auditors, action: "audit.read", handler: s.showSink},
+		{method: put, path: "/admin/audit/sinks/:id", who: users, needs: forwarders, action: "audit.forward", handler: s.changeSink},
+		{method: del, path: "/admin/audit/sinks/:id", who: users, needs: forwarders, action: "audit.forward", handler: s.removeSink},
+		{method: post, path: "/admin/audit/sinks/:id/try", who: users, needs: forwarders, action: "audit.forward", handler: s.trySink, slow: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
 	return append(table, s.console()...)

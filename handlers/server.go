@@ -22,6 +22,7 @@ import (
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/lanes/canonical"
 	"github.com/vivified/vivified/lanes/operator"
 	"github.com/vivified/vivified/lanes/proxy"
@@ -43,6 +44,7 @@ type Config struct {
 	Settings *settings.Settings
 	Audit    *audit.Store
 	Proof    Proof
+	SIEM     *siem.Service
 	Gate     *gate.Gate
 	Events   *canonical.Lane
 	Calls    *operator.Lane

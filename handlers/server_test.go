@@ -28,6 +28,7 @@ import (
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/db/dbtest"
 	"github.com/vivified/vivified/handlers"
@@ -141,6 +142,8 @@ func newCore(t testing.TB, edits ...setting) *core {
 	}))(t)
 	run("identity", c.Identity.Run)
 
+	forwarding := siem.New(siem.Config{Pool: c.DB.Pool, Store: c.Audit, Sealer: sealer, Replica: "test", Log: logger})
+	run("audit forwarding", forwarding.Run)
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return loopback }, Own: func() []netip.AddrPort { return own }})
 	t.Cleanup(reach.Close)
@@ -163,7 +166,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 	run("operator lane", calls.Run)
 
 	c.Server = handlers.New(handlers.Config{
-		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, Proof: c, Gate: c.Gate,
+		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Proof: c, Gate: c.Gate,
 		Events: c.Events, Calls: calls, Egress: egress, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
 		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits, TrustedProxies: conf.proxies,

@@ -47,6 +47,7 @@ const (
 
 	Invited   Status = "invited"
 	Suspended Status = "suspended"
+	Failing   Status = "failing"
 	Intact    Status = "intact"
 	Broken    Status = "broken"
 )
@@ -82,6 +83,7 @@ var statuses = map[Status]statusLook{
 	Missing:     {Danger, "circle-alert", "Missing"},
 	Invited:     {Info, "mail", "Invited"},
 	Suspended:   {Warn, "user-x", "Suspended"},
+	Failing:     {Danger, "circle-alert", "Failing"},
 	Intact:      {OK, "link", "Intact"},
 	Broken:      {Danger, "link-2-off", "Broken"},
 }

@@ -78,6 +78,10 @@ func samples() []sample {
 			return d
 		}, views.DecisionPage, views.DecisionBody),
 
+		in("forwarding", views.PathForwarding, auditAt, forwarding, views.ForwardingPage, views.ForwardingBody),
+		in("forwarding-first", views.PathForwarding, auditAt, func() views.Forwarding { return views.Forwarding{Add: forwarding().Add} }, views.ForwardingPage, views.ForwardingBody),
+		in("sink", views.PathForwarding+"/new", auditAt, sinkForm, views.SinkFormPage, views.SinkFormBody),
+
 		in("users", views.PathUsers, people, users, views.UsersPage, views.UsersBody),
 		in("user", views.UserPath("u2"), crumbs("People", "", "Users", views.PathUsers, "Hannah Weiss", ""), user, views.UserPage, views.UserBody),
 		in("user-locked", views.UserPath("u2"), people, func() views.UserDetail {

@@ -22,6 +22,7 @@ const (
 	PathAudit      = "/console/audit"
 	PathVerify     = "/console/audit/verify" // POST
 	PathExport     = "/console/audit/export"
+	PathForwarding = "/console/audit/forwarding"
 	PathDecisions  = "/console/decisions"
 	PathUsers      = "/console/users"
 	PathUserInvite = "/console/users/invite"
@@ -56,6 +57,9 @@ func SessionPath(id string, below ...string) string { return join(PathSessions, 
 
 // KeyPath returns the address below one of the person's own API keys.
 func KeyPath(id string, below ...string) string { return join(PathKeys, id, below) }
+
+// SinkPath returns the address of a sink of the audit, or of what is below it.
+func SinkPath(id string, below ...string) string { return join(PathForwarding, id, below) }
 
 // RecordPath returns the address of an audit record.
 func RecordPath(chain string, seq int64) string {

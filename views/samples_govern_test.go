@@ -122,3 +122,30 @@ func event() views.Event {
 		},
 	}
 }
+
+func forwarding() views.Forwarding {
+	return views.Forwarding{
+		Add: views.Action{Label: "Add a sink", Icon: "plus", Primary: true, Get: true, Href: views.PathForwarding + "/new"},
+		Sinks: []views.SinkRow{
+			{ID: "s1", Name: "Splunk", Kind: "Syslog", Address: "logs.northgate.example:6514", State: views.Active, Sent: 1048213, SentAt: ago(2 * time.Second), Actions: []views.Action{{Label: "Try", Object: "Splunk", Icon: "send", Href: views.SinkPath("s1", "try")}}},
+			{
+				ID: "s2", Name: "Collector", Kind: "OpenTelemetry", Address: "https://collector.northgate.example/v1/logs", State: views.Failing, Error: "it answered 503 Service Unavailable", Since: ago(7 * time.Minute),
+				Waiting: 3120, Oldest: ago(7 * time.Minute), Sent: 1045093, SentAt: ago(7 * time.Minute), Refused: 3, Missed: 12,
+			},
+			{ID: "s3", Name: "Old <script>", Kind: "Webhook", Address: "https://old.example/", State: views.Disabled},
+		},
+	}
+}
+
+func sinkForm() views.SinkForm {
+	f := views.SinkForm{
+		Title: "Add a sink", Text: "RFC 5424 messages over TLS.", Path: views.PathForwarding, Verb: "Add the sink", Hidden: []views.Hidden{{Name: "kind", Value: "syslog"}},
+		Fields: []views.Field{
+			{Name: "name", Label: "Name", Value: "Splunk", Required: true}, {Name: "address", Label: "Server", Required: true, Mono: true, Error: "That is not a server's address."},
+			{Name: "ca", Label: "Authority", Type: views.Area, Mono: true, Help: "In PEM."}, {Name: "enabled", Label: "Send to it", Type: views.Switch, Checked: true},
+		},
+		Kinds: []views.Tab{{Label: "Syslog", Href: views.PathForwarding + "/new?kind=syslog", Current: true}, {Label: "Webhook", Href: views.PathForwarding + "/new?kind=webhook"}},
+	}
+	f.Errors = views.Errors("1 value needs a correction; nothing was saved", f.Fields...)
+	return f
+}

@@ -28,6 +28,7 @@ import (
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/db"
 	"github.com/vivified/vivified/handlers"
@@ -138,6 +139,9 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("identity", people.Run)
 	c.run("settings", conf.Run)
 
+	forwarding := siem.New(siem.Config{Pool: pool, Store: store, Sealer: sealer, Replica: replica, Log: log})
+	c.run("audit forwarding", forwarding.Run)
+
 	networks := pluginNetworks(conf, at)
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return networks }, Own: func() []netip.AddrPort { return own }})
 	c.stops = append(c.stops, reach.Close)
@@ -177,7 +181,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	c.server = handlers.New(handlers.Config{
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
-		Proof:   proof{pool: pool, heads: heads},
+		SIEM: forwarding, Proof: proof{pool: pool, heads: heads},
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },

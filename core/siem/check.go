@@ -24,9 +24,9 @@ const (
 // check returns an Unprocessable fault with everything that is wrong with s.
 // secret is the one it will have; "": none.
 func (s *Spec) check(secret string) error {
-	var broken []fault.Violation
+	var bad []fault.Violation
 	wrong := func(rule, field, message, fix string) {
-		broken = append(broken, fault.Violation{Rule: rule, Path: "/" + field, Message: message, Fix: fix})
+		bad = append(bad, fault.Violation{Rule: rule, Path: "/" + field, Message: message, Fix: fix})
 	}
 	if s.Name == "" || len(s.Name) > maxName || strings.ContainsFunc(s.Name, unicode.IsControl) {
 		wrong("siem.name", "name", "A sink has a name of 1 to 100 characters.", "Give it one that tells it from the others.")
@@ -65,11 +65,11 @@ func (s *Spec) check(secret string) error {
 	case s.Kind == OTLP && strings.ContainsAny(secret, "\r\n"):
 		wrong("siem.secret", "secret", "A bearer token is one line.", "Paste the token alone.")
 	}
-	if len(broken) == 0 {
+	if len(bad) == 0 {
 		return nil
 	}
-	f := fault.New(fault.Unprocessable, broken[0].Rule, "%s", broken[0].Message)
-	f.Violations = broken
+	f := fault.New(fault.Unprocessable, bad[0].Rule, "%s", bad[0].Message)
+	f.Violations = bad
 	return f
 }
 

@@ -84,7 +84,7 @@ func (s *Service) Try(ctx context.Context, id uuid.UUID) error {
 			who := actor.From(ctx)
 			trial := audit.Record{
 				ID: uuid.Must(uuid.NewV7()), Chain: "trial", Seq: 1, At: s.Now().UTC().Truncate(time.Microsecond), Tenant: who.Tenant, ActorKind: string(who.Kind), ActorID: who.ID, ActorName: who.Name,
-				Action: "siem.trial", Object: row.ID.String(), Outcome: audit.OK, Replica: s.Replica, Detail: []byte(`{"trial":true}`), PrevHash: make([]byte, 32), Hash: make([]byte, 32),
+				Action: "audit.sink.trial", Object: row.ID.String(), Outcome: audit.OK, Replica: s.Replica, Detail: []byte(`{"trial":true}`), PrevHash: make([]byte, 32), Hash: make([]byte, 32),
 			}
 			rejected, err := sink.Send(ctx, []audit.Record{trial})
 			if err == nil && rejected > 0 {

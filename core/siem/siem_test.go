@@ -315,7 +315,7 @@ func TestASecretIsKeptAndNotTold(t *testing.T) {
 	if err := w.Try(w.ctx, sink.ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a trial of none: %v", err)
 	}
-	page, err := audit.NewStore(w.pool).Search(w.ctx, audit.Filter{Action: "siem.*"})
+	page, err := audit.NewStore(w.pool).Search(w.ctx, audit.Filter{Action: "audit.sink.*"})
 	if err != nil || len(page.Records) != 3 {
 		t.Fatalf("the changes recorded are %d, %v", len(page.Records), err)
 	}

@@ -140,7 +140,7 @@ func (s *Service) Add(ctx context.Context, in Spec) (Sink, error) {
 			}
 		}
 		added = sinkOf(row)
-		return audit.Append(ctx, q, audit.Entry{Action: "siem.add", Object: id.String(), Outcome: audit.OK, After: described(row)})
+		return audit.Append(ctx, q, audit.Entry{Action: "audit.sink.add", Object: id.String(), Outcome: audit.OK, After: described(row)})
 	})
 	return added, err
 }
@@ -193,7 +193,7 @@ func (s *Service) Change(ctx context.Context, id uuid.UUID, version int64, in Sp
 			return taken(err)
 		}
 		changed = sinkOf(row)
-		return audit.Append(ctx, q, audit.Entry{Action: "siem.change", Object: id.String(), Outcome: audit.OK, Before: described(was), After: described(row)})
+		return audit.Append(ctx, q, audit.Entry{Action: "audit.sink.change", Object: id.String(), Outcome: audit.OK, Before: described(was), After: described(row)})
 	})
 	return changed, err
 }
@@ -208,7 +208,7 @@ func (s *Service) Remove(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		return audit.Append(ctx, q, audit.Entry{Action: "siem.remove", Object: id.String(), Outcome: audit.OK, Before: described(row)})
+		return audit.Append(ctx, q, audit.Entry{Action: "audit.sink.remove", Object: id.String(), Outcome: audit.OK, Before: described(row)})
 	})
 }
 
