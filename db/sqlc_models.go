@@ -370,6 +370,39 @@ type SetupToken struct {
 	UsedAt    *time.Time
 }
 
+type SiemPlace struct {
+	Sink  uuid.UUID
+	Chain string
+	Seq   int64
+}
+
+type SiemSink struct {
+	ID          uuid.UUID
+	TenantID    string
+	Name        string
+	Kind        string
+	Address     string
+	Ca          string
+	Certificate string
+	// key of the signature, bearer token, or private key of the certificate; NULL: none
+	Sealed   []byte
+	SecretAt *time.Time
+	Enabled  bool
+	// rises with every change of what is sent where; a change of a version seen is refused
+	Version   int64
+	CreatedBy string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Sent      int64
+	Rejected  int64
+	// records that were gone before they could be sent: a gap
+	Missed int64
+	SentAt *time.Time
+	// since when nothing could be sent; NULL: the last attempt succeeded
+	Failing   *time.Time
+	LastError string
+}
+
 type SignInOrigin struct {
 	Key    []byte
 	SeenAt time.Time
