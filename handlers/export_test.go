@@ -1,7 +1,21 @@
 package handlers
 
+import "github.com/vivified/vivified/core/trait"
+
 // SafeNext and Compare are for fuzzing.
 var (
 	SafeNext = safeNext
 	Compare  = changes
 )
+
+// Needs is what the table says a person must hold for every route, by method and
+// path, and whether people are let in at all.
+func (s *Server) Needs() map[[2]string]trait.Set {
+	all := map[[2]string]trait.Set{}
+	for _, r := range s.table {
+		if r.who == users || r.who == parties {
+			all[[2]string{r.method, r.path}] = trait.SetOf(r.needs...)
+		}
+	}
+	return all
+}
