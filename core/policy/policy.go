@@ -2,7 +2,10 @@
 //
 // It does no I/O and has no clock of its own. Deny wins, and what no rule is
 // responsible for is denied. Built-in rules have stable ids, which appear in
-// problem documents, audit records and the console.
+// problem documents, audit records and the console. Administrators add rules of
+// their own in Cedar, which narrow what the built-in ones allow and grant what
+// operator.grant asks for; Compile refuses a document that could mean something
+// else than it says.
 package policy
 
 import (
@@ -15,25 +18,75 @@ import (
 // Policy is a compiled, immutable set of rules over one trait registry.
 // It is safe for concurrent use.
 type Policy struct {
-	traits *trait.Registry
-	lanes  map[Action][]*Rule
-	admin  []*Rule
+	traits   *trait.Registry
+	duties   map[Action]*duty
+	rest     map[string]*duty // family → who speaks of its actions that the schema does not name
+	document *Document
+	version  int64
+}
+
+// duty is who speaks of an action: built-in rules, in the order they are asked,
+// and admin rules.
+type duty struct {
+	rules []*Rule
+	admin *binding // nil: none
 }
 
 // New compiles the built-in rules.
 func New(traits *trait.Registry) *Policy {
-	p := &Policy{traits: traits, lanes: make(map[Action][]*Rule)}
+	p := &Policy{traits: traits, duties: map[Action]*duty{}, rest: map[string]*duty{}}
+	var administrative []*Rule
 	for i := range rules {
 		r := &rules[i]
 		for _, a := range r.Actions {
-			p.lanes[a] = append(p.lanes[a], r)
+			if p.duties[a] == nil {
+				p.duties[a] = &duty{}
+			}
+			p.duties[a].rules = append(p.duties[a].rules, r)
 		}
-		if len(r.Actions) == 0 {
-			p.admin = append(p.admin, r)
+		if r.Administration {
+			administrative = append(administrative, r)
 		}
+	}
+	c := catalogue()
+	for _, a := range c.actions {
+		if c.in(a, administration) {
+			p.duties[a] = &duty{rules: administrative}
+		}
+	}
+	for family := range c.rest {
+		p.rest[family] = &duty{rules: administrative}
 	}
 	return p
 }
+
+// With returns p with a document of admin rules in place of those it has, which
+// the audit knows by their version. A nil document leaves the built-in rules alone.
+func (p *Policy) With(d *Document, version int64) *Policy {
+	n := &Policy{traits: p.traits, duties: make(map[Action]*duty, len(p.duties)), rest: make(map[string]*duty, len(p.rest)), document: d, version: version}
+	for a, was := range p.duties {
+		n.duties[a] = was.with(d, a)
+	}
+	for family, was := range p.rest {
+		n.rest[family] = was.with(d, catalogue().rest[family])
+	}
+	return n
+}
+
+// with returns a duty in which d speaks of an action, too.
+func (was *duty) with(d *Document, a Action) *duty {
+	now := &duty{rules: was.rules}
+	if d != nil {
+		now.admin = d.index[a]
+	}
+	return now
+}
+
+// Document returns the admin rules in force, nil when there are none.
+func (p *Policy) Document() *Document { return p.document }
+
+// Version returns the version of the admin rules in force; 0 when there are none.
+func (p *Policy) Version() int64 { return p.version }
 
 // Traits returns the registry that names the traits of this policy's requests.
 func (p *Policy) Traits() *trait.Registry { return p.traits }
@@ -48,23 +101,28 @@ func Rules() []Rule {
 	return all
 }
 
-// applying returns the rules that are responsible for an action; none for an
-// action that nobody knows.
-func (p *Policy) applying(a Action) []*Rule {
-	if rs, ok := p.lanes[a]; ok {
-		return rs
+// nobody speaks of an action that is not known.
+var nobody duty
+
+// responsible returns who speaks of an action.
+func (p *Policy) responsible(a Action) *duty {
+	if d, ok := p.duties[a]; ok {
+		return d
 	}
-	family, verb, _ := strings.Cut(string(a), ".")
-	if verb != "" && slices.Contains(families, family) {
-		return p.admin
+	if d, ok := p.rest[a.Family()]; ok {
+		return d
 	}
-	return nil
+	return &nobody
 }
 
-// Decide answers r. The first rule that denies ends it.
+// Decide answers r. The first built-in rule that denies ends it; what they allow
+// the admin rules may still deny.
 func (p *Policy) Decide(r *Request) Decision {
+	by := p.responsible(r.Action)
 	d := Decision{Allow: true}
-	for _, rule := range p.applying(r.Action) {
+	var admin ruling
+	asked := by.admin == nil
+	for _, rule := range by.rules {
 		v := rule.check(r)
 		switch v.outcome {
 		case pass:
@@ -75,40 +133,56 @@ func (p *Policy) Decide(r *Request) Decision {
 			d.Rule, d.Redact = rule.ID, v.redact
 			d.Reason = p.reason(rule, v)
 		case deny:
-			return Decision{Rule: rule.ID, Reason: p.reason(rule, v)}
+			if !asked && rule.Permits {
+				asked = true
+				by.admin.rule(r, &admin)
+				if admin.permit > 0 {
+					admin.matched.grant = uint16(admin.permit)
+					continue
+				}
+				if admin.broken {
+					return by.admin.document.denial(&admin)
+				}
+			}
+			return Decision{Rule: rule.ID, Reason: p.reason(rule, v), Matched: admin.matched}
 		}
 	}
 	if d.Rule == "" {
 		return Decision{Rule: byDefault.Rule, Reason: byDefault}
 	}
+	if !asked {
+		by.admin.rule(r, &admin)
+	}
+	if admin.against > 0 {
+		return by.admin.document.denial(&admin)
+	}
+	if place, ok := admin.matched.Grant(); ok {
+		d.Rule = by.admin.document.names[place]
+	}
+	d.Matched, d.Audit = admin.matched, max(admin.audit, r.audit())
 	return d
+}
+
+// denial is the decision of the admin rule that denies.
+func (d *Document) denial(w *ruling) Decision {
+	place := w.against - 1
+	w.matched.grant = 0
+	return Decision{Rule: d.names[place], Reason: d.reason(place, deny.String(), w.broken), Matched: w.matched}
+}
+
+// audit is how much of the request the audit keeps whatever the manifests say:
+// where people's data is touched, or a party may not go unrecorded, not nothing.
+func (r *Request) audit() Level {
+	const people = 1<<trait.PII | 1<<trait.PHI
+	if r.Resource.Classes&people != 0 || r.Subject.Traits.Has(trait.AuditRequired) || r.Target.Traits.Has(trait.AuditRequired) ||
+		r.OnBehalf != nil && r.OnBehalf.Traits.Has(trait.AuditRequired) {
+		return AuditBasic
+	}
+	return AuditNone
 }
 
 // byDefault denies what no rule speaks of.
 var byDefault = Reason{Rule: "core.default", Outcome: deny.String(), Sentence: "No rule allows this, and what no rule allows is denied."}
-
-// Explain answers r with the word of every rule that has one, in order. Rules
-// after a denial are listed as skipped: they were not reached.
-func (p *Policy) Explain(r *Request) []Reason {
-	var ladder []Reason
-	denied := false
-	for _, rule := range p.applying(r.Action) {
-		if denied {
-			ladder = append(ladder, Reason{Rule: rule.ID, Outcome: "skipped", Sentence: rule.Sentence})
-			continue
-		}
-		v := rule.check(r)
-		if v.outcome == skip {
-			continue
-		}
-		ladder = append(ladder, p.reason(rule, v))
-		denied = v.outcome == deny
-	}
-	if ladder == nil {
-		return []Reason{byDefault}
-	}
-	return ladder
-}
 
 func (p *Policy) reason(rule *Rule, v verdict) Reason {
 	out := Reason{Rule: rule.ID, Outcome: v.outcome.String(), Sentence: rule.Sentence}
@@ -125,7 +199,7 @@ func (p *Policy) reason(rule *Rule, v verdict) Reason {
 			if len(out.Missing) > 1 {
 				verb = " are missing."
 			}
-			out.Sentence = strings.TrimSuffix(out.Sentence, ".") + ": " + list(out.Missing) + verb
+			out.Sentence = strings.TrimSuffix(out.Sentence, ".") + ": " + enumerate(out.Missing) + verb
 		}
 	}
 	if v.grantors == nil {
@@ -135,7 +209,8 @@ func (p *Policy) reason(rule *Rule, v verdict) Reason {
 	return out
 }
 
-func list(names []string) string {
+// enumerate joins names as people do.
+func enumerate(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

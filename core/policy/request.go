@@ -7,32 +7,17 @@ import (
 	"github.com/vivified/vivified/core/trait"
 )
 
-// Action is what the subject wants to do.
-type Action string
-
-// The actions of the lanes. The other actions are administrative: a person's, of
-// one of the known families, decided by the traits that Resource.Requires names.
-const (
-	EventPublish Action = "event.publish"
-	EventDeliver Action = "event.deliver"
-	OperatorCall Action = "operator.call"
-	ProxyRequest Action = "proxy.request"
-)
-
-// ConsoleView is looking at what every signed-in person may see. It is the one
-// administrative action that needs no trait.
-const ConsoleView Action = "console.view"
-
 // State is a plugin's place in its lifecycle; "" for parties that have none.
 type State string
 
 // The states of a plugin.
 const (
-	Registered  State = "registered"
-	Active      State = "active"
-	Disabled    State = "disabled"
-	Unhealthy   State = "unhealthy"
-	Quarantined State = "quarantined"
+	Registered   State = "registered"
+	Active       State = "active"
+	Disabled     State = "disabled"
+	Unhealthy    State = "unhealthy"
+	Quarantined  State = "quarantined"
+	Unregistered State = "unregistered" // not known any more, such as the publisher of an older event
 )
 
 // Party is one side of a request, with the facts the rules look at.
@@ -64,13 +49,15 @@ const (
 
 // Resource is what the action touches.
 type Resource struct {
+	ID       string        // what a stored or administered thing is known by; "": its Name
 	Name     string        // operation, event type, host, object or page
+	Tenant   string        // of a stored or administered thing, where it has one
 	Requires trait.Set     // traits the subject must hold, and the user acted for
 	People   trait.Set     // traits a person must hold besides, whether they ask or are acted for
 	Unknown  []string      // further required traits that no registry knows: nobody holds them
 	Classes  trait.Classes // classes of the data it carries
 	Declared bool          // the manifest that must declare it does: the publisher's, the receiver's, the target's
-	Granted  bool          // an accepted dependency or an administrator allows this call
+	Granted  bool          // an accepted dependency or an administrator allows this call; the object is the subject's own, or shared with it
 	Egress   Egress
 	URL      string // what is wrong with the URL asked for; "" when nothing is
 	Address  string // why an address the URL leads to may not be reached; "" when nothing forbids it

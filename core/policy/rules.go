@@ -1,19 +1,22 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/trait"
 )
 
-// Rule is one built-in rule. A rule with no Actions governs administration.
+// Rule is one built-in rule.
 type Rule struct {
-	ID       string
-	Sentence string // what it demands, for people
-	Actions  []Action
-	Grantors []string // traits of the people who can change the outcome
-	check    func(*Request) verdict
+	ID             string
+	Sentence       string // what it demands, for people
+	Actions        []Action
+	Administration bool     // it governs all administrative actions
+	Grantors       []string // traits of the people who can change the outcome
+	Permits        bool     // an admin permit stands for what it asks for
+	check          func(*Request) verdict
 }
 
 type outcome uint8
@@ -45,40 +48,39 @@ func denied(w word) verdict { return verdict{deny, &w} }
 
 var (
 	lanes      = []Action{EventPublish, EventDeliver, OperatorCall, ProxyRequest}
+	kept       = []Action{StorageRead, StorageWrite, DataRead, DataWrite} // what the core keeps for others
+	both       = slices.Concat(lanes, kept)
+	called     = slices.Concat([]Action{OperatorCall}, kept)
 	managers   = []string{"plugin_manager"}
 	grantors   = []string{"plugin_manager", "policy_manager"}
 	userGrants = []string{"user_manager"}
 	bothGrants = []string{"plugin_manager", "user_manager"} // whoever may help the party that lacks something
 )
 
-// families are the beginnings of the administrative actions.
-var families = []string{
-	"audit", "config", "console", "data", "egress", "event", "grant", "key", "lane", "mcp", "metrics", "plugin", "policy", "registration", "storage", "trait", "user",
-}
-
 // dangerous operations never pass a lane, whoever asks.
 var dangerous = []string{"delete_all", "format", "shutdown", "restart", "drop_all"}
 
 // rules in the order they are asked: who acts, then what, then which data.
 var rules = []Rule{
-	{ID: "core.active", Sentence: "Both sides are active plugins or signed-in people.", Actions: lanes, Grantors: managers, check: active},
-	{ID: "core.tenant", Sentence: "Both sides belong to one tenant.", Actions: lanes, Grantors: []string{"admin"}, check: sameTenant},
+	{ID: "core.active", Sentence: "Both sides are active plugins or signed-in people.", Actions: both, Grantors: managers, check: active},
+	{ID: "core.tenant", Sentence: "Both sides belong to one tenant.", Actions: both, Administration: true, Grantors: []string{"admin"}, check: sameTenant},
 	{ID: "operator.target", Sentence: "The target is a registered plugin.", Actions: []Action{OperatorCall}, Grantors: managers, check: registered},
 	{ID: "core.dangerous", Sentence: "Operations that destroy or stop everything never pass a lane.", Actions: []Action{OperatorCall}, check: notDangerous},
 	{ID: "event.publish", Sentence: "The publisher's manifest declares this event type.", Actions: []Action{EventPublish}, Grantors: managers, check: declaredEvent},
 	{ID: "operator.endpoint", Sentence: "The target's manifest declares this operation.", Actions: []Action{OperatorCall}, Grantors: managers, check: declaredOperation},
-	{ID: "operator.grant", Sentence: "A dependency accepted at enable time, or an administrator, allows the caller to use the target.", Actions: []Action{OperatorCall}, Grantors: grantors, check: granted},
+	{ID: "operator.grant", Sentence: "A dependency accepted at enable time, or an administrator, allows the caller to use the target.", Actions: []Action{OperatorCall}, Grantors: grantors, Permits: true, check: granted},
 	{ID: "operator.traits", Sentence: "The caller, and the person it acts for, hold the traits the operation requires.", Actions: []Action{OperatorCall}, Grantors: bothGrants, check: requiredTraits},
 	{ID: "proxy.trait", Sentence: "Only a plugin with external_service reaches the outside.", Actions: []Action{ProxyRequest}, Grantors: managers, check: externalService},
 	{ID: "proxy.url", Sentence: "The URL is an http or https one that has one reading only.", Actions: []Action{ProxyRequest}, check: readable},
 	{ID: "proxy.address", Sentence: "Every address the host resolves to is public, or opened to it by the deployment.", Actions: []Action{ProxyRequest}, check: reachable},
 	{ID: "proxy.domain", Sentence: "The plugin's manifest declares this host.", Actions: []Action{ProxyRequest}, Grantors: managers, check: declaredDomain},
 	{ID: "proxy.approved", Sentence: "An administrator approved this host, method, path and port, and the approval has not expired.", Actions: []Action{ProxyRequest}, Grantors: []string{"egress_approver"}, check: approved},
-	{ID: "user.sensitive", Sentence: "A person reaches a plugin's data only with the traits its classes need.", Actions: []Action{OperatorCall}, Grantors: userGrants, check: userClasses},
-	{ID: "data.class", Sentence: "The classes of the data are covered by the traits of those who handle it.", Actions: []Action{EventPublish, OperatorCall}, Grantors: bothGrants, check: covered},
-	{ID: "data.encryption", Sentence: "A resource that requires encryption is used only by callers capable of it.", Actions: []Action{OperatorCall, EventDeliver}, Grantors: managers, check: encryption},
+	{ID: "data.owner", Sentence: "A plugin reaches what it keeps itself or what was shared with it, a person what their traits open.", Actions: kept, Grantors: bothGrants, check: owned},
+	{ID: "user.sensitive", Sentence: "A person reaches a plugin's data only with the traits its classes need.", Actions: called, Grantors: userGrants, check: userClasses},
+	{ID: "data.class", Sentence: "The classes of the data are covered by the traits of those who handle it.", Actions: slices.Concat([]Action{EventPublish}, called), Grantors: bothGrants, check: covered},
+	{ID: "data.encryption", Sentence: "A resource that requires encryption is used only by callers capable of it.", Actions: slices.Concat([]Action{EventDeliver}, called), Grantors: managers, check: encryption},
 	{ID: "event.deliver", Sentence: "A receiver sees an event whole, or without the fields it may not see, or not at all.", Actions: []Action{EventDeliver}, Grantors: managers, check: deliver},
-	{ID: "console.access", Sentence: "The person holds the trait this page or action needs.", Grantors: userGrants, check: console},
+	{ID: "console.access", Sentence: "The person holds the trait this page or action needs.", Administration: true, Grantors: userGrants, check: console},
 }
 
 // active looks at both sides of a call. An event accepted earlier still reaches
@@ -97,14 +99,26 @@ func active(r *Request) verdict {
 }
 
 // sameTenant compares both sides, and the person acted for: a plugin that all
-// tenants share does not carry one tenant's people into another.
+// tenants share does not carry one tenant's people into another. The other side
+// of what the core keeps is the tenant it is kept for.
 func sameTenant(r *Request) verdict {
+	other := r.Target.Tenant
 	switch {
-	case r.Target.Kind == "":
+	case r.Resource.Tenant != "":
+		other = r.Resource.Tenant
+	case r.Target.Kind != "" || slices.Contains(kept, r.Action):
+	case slices.Contains(lanes, r.Action):
 		return verdict{outcome: pass}
-	case !shareTenant(r.Subject.Tenant, r.Target.Tenant):
+	default:
+		return verdict{}
+	}
+	if r.Subject.Kind == actor.System {
+		return verdict{outcome: pass}
+	}
+	switch {
+	case !shareTenant(r.Subject.Tenant, other):
 		return denied(word{sentence: "The two sides belong to different tenants."})
-	case r.OnBehalf != nil && !(shareTenant(r.OnBehalf.Tenant, r.Target.Tenant) && shareTenant(r.OnBehalf.Tenant, r.Subject.Tenant)):
+	case r.OnBehalf != nil && !(shareTenant(r.OnBehalf.Tenant, other) && shareTenant(r.OnBehalf.Tenant, r.Subject.Tenant)):
 		return denied(word{sentence: "The person acted for belongs to another tenant."})
 	}
 	return verdict{outcome: pass}
@@ -157,7 +171,7 @@ func granted(r *Request) verdict {
 
 func requiredTraits(r *Request) verdict {
 	if len(r.Resource.Unknown) > 0 {
-		return denied(word{sentence: "The operation requires a trait that nobody registered: " + list(r.Resource.Unknown) + "."})
+		return denied(word{sentence: "The operation requires a trait that nobody registered: " + enumerate(r.Resource.Unknown) + "."})
 	}
 	missing, helps := r.Subject.Traits.Missing(r.Resource.Requires), helpers(r.Subject.Kind)
 	who := "The caller must hold the traits of this operation."
@@ -230,6 +244,26 @@ func approved(r *Request) verdict {
 		return verdict{outcome: pass}
 	}
 	return denied(word{sentence: egressSentence[r.Resource.Egress]})
+}
+
+// owned looks at who keeps a thing. The service that keeps it says whose it is.
+func owned(r *Request) verdict {
+	switch {
+	case r.Subject.Kind == actor.Plugin && !r.Resource.Granted:
+		return denied(word{sentence: r.Subject.ID + " keeps nothing here, and nobody shared it.", grantors: managers})
+	case r.Subject.Kind == actor.User && r.Resource.Requires.Empty():
+		return denied(word{sentence: "Nobody said which trait this needs, so nobody may do it."})
+	case r.Subject.Kind == actor.User:
+		if missing := r.Subject.Traits.Missing(r.Resource.Requires); !missing.Empty() {
+			return denied(word{sentence: "You may not do this.", missing: missing, grantors: userGrants})
+		}
+	}
+	if r.OnBehalf != nil {
+		if missing := r.OnBehalf.Traits.Missing(r.Resource.Requires); !missing.Empty() {
+			return denied(word{sentence: "The person acted for may not do this.", missing: missing, grantors: userGrants})
+		}
+	}
+	return verdict{outcome: pass}
 }
 
 func userClasses(r *Request) verdict {
