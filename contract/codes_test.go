@@ -18,6 +18,7 @@ var rooms = []string{"../core", "../lanes", "../pluginmgr", "../handlers", "../d
 // sources alone do not tell, by the text of the expression.
 var open = map[string][]string{
 	// The state of a plugin that is called and not active.
+	"string(state)":          {string(policy.Disabled), string(policy.Quarantined)},
 	"string(r.Target.State)": {string(policy.Registered), string(policy.Disabled), string(policy.Unhealthy), string(policy.Quarantined)},
 	// A keyword of the JSON Schema of a plugin's settings.
 	"keyword": {"KEYWORD"},

@@ -156,7 +156,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	calls := operator.New(operator.Config{
 		Plugins: plugins, Gate: door, Caller: manager, Tokens: people, Log: log,
 		Limits: operator.Limits{
-			Timeout: conf.Duration(settings.OperatorTimeout), Longest: conf.Duration(settings.OperatorTimeoutMax), Body: int64(conf.Int(settings.LimitBodyBytes)),
+			Timeout: conf.Duration(settings.OperatorTimeout), Longest: conf.Duration(settings.OperatorTimeoutMax), Drain: conf.Duration(settings.DrainTimeout), Body: int64(conf.Int(settings.LimitBodyBytes)),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),
 		},
 	})
@@ -187,7 +187,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },
 		Signer: people, Version: version, Log: log,
 	})
-	registerMetrics(metrics, plugins, writer)
+	registerMetrics(metrics, plugins, calls, writer)
 	return c, nil
 }
 

@@ -6,12 +6,13 @@ import (
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/lanes/operator"
 )
 
 // registerMetrics adds what is counted elsewhere: plugins by state and health,
-// and the audit's writer.
-func registerMetrics(r *prometheus.Registry, plugins *registry.Registry, writer *audit.Writer) {
-	r.MustRegister(fleet{plugins})
+// circuits, and the audit's writer.
+func registerMetrics(r *prometheus.Registry, plugins *registry.Registry, calls *operator.Lane, writer *audit.Writer) {
+	r.MustRegister(fleet{plugins}, circuits{calls})
 	gauge := func(name, help string, value func() float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
@@ -49,5 +50,25 @@ func (f fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	for k, n := range count {
 		ch <- prometheus.MustNewConstMetric(byState, prometheus.GaugeValue, n, k.state, k.health)
+	}
+}
+
+// circuits shows the circuit and the load of each plugin that was called.
+type circuits struct{ calls *operator.Lane }
+
+var (
+	circuitOpen = prometheus.NewDesc("vivified_target_circuit_open", "1 while the plugin's circuit is open, 0.5 while it is half-open.", []string{"target"}, nil)
+	targetCalls = prometheus.NewDesc("vivified_target_in_flight", "Calls that the plugin is answering.", []string{"target"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c circuits) Describe(ch chan<- *prometheus.Desc) { ch <- circuitOpen; ch <- targetCalls }
+
+// Collect implements prometheus.Collector.
+func (c circuits) Collect(ch chan<- prometheus.Metric) {
+	openness := map[operator.Circuit]float64{operator.Closed: 0, operator.HalfOpen: 0.5, operator.Open: 1}
+	for _, t := range c.calls.Targets() {
+		ch <- prometheus.MustNewConstMetric(circuitOpen, prometheus.GaugeValue, openness[t.Circuit], t.ID)
+		ch <- prometheus.MustNewConstMetric(targetCalls, prometheus.GaugeValue, float64(t.InFlight), t.ID)
 	}
 }

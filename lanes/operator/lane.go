@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vivified/vivified/core/actor"
@@ -41,15 +42,18 @@ type Config struct {
 	Tokens  Tokens
 	Log     *slog.Logger
 	Limits  Limits
+	Now     func() time.Time // default time.Now
 }
 
 // Limits bound what one caller may ask of the lane.
 type Limits struct {
-	Timeout  time.Duration // for endpoints that state none; default 10 s
-	Longest  time.Duration // what a caller may ask for at most; default 60 s
+	Timeout  time.Duration // until an answer begins, for endpoints that state none; default 10 s
+	Longest  time.Duration // what a caller may ask for at most, and how long a streamed answer may stand still; default 60 s
+	Drain    time.Duration // how long calls of a disabled plugin may go on; default 10 s
 	Body     int64         // bytes of a request or an answer; default 10 MiB
 	Rate     int           // requests a second and caller; default 1,000
 	InFlight int           // requests at a time and caller; default 64
+	AtTarget int           // requests at a time and target; default four times those of a caller
 }
 
 func (l Limits) withDefaults() Limits {
@@ -60,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	set(&l.Timeout, 10*time.Second)
 	set(&l.Longest, time.Minute)
+	set(&l.Drain, 10*time.Second)
 	if l.Body <= 0 {
 		l.Body = 10 << 20
 	}
@@ -68,6 +73,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.InFlight <= 0 {
 		l.InFlight = 64
+	}
+	if l.AtTarget <= 0 {
+		l.AtTarget = 4 * l.InFlight
 	}
 	return l
 }
@@ -80,25 +88,36 @@ type Lane struct {
 	tokens  Tokens
 	log     *slog.Logger
 	limits  Limits
+	now     func() time.Time
 	callers *gate.Throttle
+	targets targets
+	flights flights
 	routes  sync.Map // *manifest.Manifest → *routes
 }
 
 // New returns the lane.
 func New(c Config) *Lane {
 	limits := c.Limits.withDefaults()
-	return &Lane{plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, callers: gate.NewThrottle(limits.Rate, limits.InFlight)}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Lane{
+		plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, now: c.Now,
+		callers: gate.NewThrottle(limits.Rate, limits.InFlight), targets: targets{most: limits.AtTarget},
+	}
 }
 
-// Run drops what was compiled for manifests that are no longer in force, until
-// ctx ends.
+// Run ends the calls of plugins that leave the lane, and drops what was kept for
+// them and for manifests that are no longer in force, until ctx ends.
 func (l *Lane) Run(ctx context.Context) error {
 	for {
 		changed := l.plugins.Changed()
-		live := map[*manifest.Manifest]bool{}
-		for _, p := range l.plugins.Snapshot().Plugins() {
+		live, snap := map[*manifest.Manifest]bool{}, l.plugins.Snapshot()
+		for _, p := range snap.Plugins() {
 			live[p.Manifest] = true
 		}
+		l.flights.ground(snap, l.limits.Drain)
+		l.targets.forget(func(id string) bool { return flies(standing(snap, id)) })
 		l.routes.Range(func(m, _ any) bool {
 			if !live[m.(*manifest.Manifest)] {
 				l.routes.Delete(m)
@@ -124,6 +143,8 @@ type Call struct {
 	Wrapped  bool        // the early form: POST with a payload, GET without, where the manifest names no method
 	Timeout  time.Duration
 	OnBehalf *actor.Actor // the user a plugin acts for
+
+	sent *atomic.Bool // the body was read to its end, or there is none
 }
 
 // Answer is what came back. Close its body.
@@ -134,9 +155,10 @@ type Answer struct {
 	Decision string
 }
 
-// Call decides, carries and answers c. Errors are faults: the caller's
-// (Invalid, TooMany), the policy's (Denied, NotFound, Unauthenticated, and
-// Unavailable for a target out of service), the target's (BadGateway, Timeout).
+// Call decides, carries and answers c. Errors are faults: the caller's (Invalid,
+// Unprocessable, TooLarge, TooMany), the policy's (Denied, NotFound,
+// Unauthenticated), and the target's (BadGateway, Timeout, and Unavailable for one
+// that is out of service, busy, or failed most of its last calls).
 func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	who, snap := actor.From(ctx), l.plugins.Snapshot()
 	release, err := l.callers.Enter(who.ID)
@@ -145,6 +167,7 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	}
 	done := &ending{release: release}
 	defer done.unlessHanded()
+	c.sent = new(atomic.Bool)
 
 	target, ok := snap.Plugin(c.Target)
 	r := &policy.Request{Action: policy.OperatorCall, Subject: subject(snap, who), Method: c.Method, Trace: actor.Trace(ctx), At: time.Now(), Resource: policy.Resource{Name: c.name()}}
@@ -185,9 +208,10 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 	}
 	answer, err := l.carry(ctx, target, match, c, r, out, passage, done)
 	if err != nil {
-		f := fault.Of(err)
+		f := *fault.Of(err)
+		f.Decision = passage.ID.String()
 		passage.End(ctx, audit.Failed, map[string]any{"code": f.Code, "error": f.Sentence})
-		return nil, err
+		return nil, &f
 	}
 	return answer, nil
 }
@@ -242,6 +266,12 @@ type ending struct {
 	handed  bool
 }
 
+// add has f run before what is let go already.
+func (e *ending) add(f func()) {
+	then := e.release
+	e.release = func() { f(); then() }
+}
+
 func (e *ending) unlessHanded() {
 	if !e.handed {
 		e.release()
@@ -257,7 +287,9 @@ type routes struct {
 type route struct {
 	endpoint manifest.Endpoint
 	template Template
-	marks    *canon.Marks // of the response schema
+	marks    *canon.Marks  // of the response schema
+	input    *input        // nil: not checked
+	output   *canon.Schema // nil: not checked
 }
 
 // match is the endpoint a call found, with the values its path gave.

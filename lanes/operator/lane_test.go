@@ -34,6 +34,11 @@ var manifests = []string{
 		"save": {"path": "/save/{id}", "method": "POST", "data_classification": ["internal"]},
 		"plain": {"path": "/plain", "data_classification": ["internal"]},
 		"slow": {"path": "/slow", "method": "GET", "data_classification": ["internal"], "timeout": "50ms"},
+		"book": {"path": "/rooms/{room}/bookings", "method": "POST", "data_classification": ["internal"], "request_schema": {"type": "object",
+			"required": ["room", "nights"], "properties": {"room": {"type": "integer"}, "nights": {"type": "integer", "minimum": 1}, "guest": {"type": "string"}}, "additionalProperties": false}},
+		"find": {"path": "/find", "method": "GET", "data_classification": ["internal"], "request_schema": {"type": "object",
+			"properties": {"most": {"type": "integer"}, "open": {"type": "boolean"}, "tag": {"type": "array", "items": {"type": "string"}}}, "additionalProperties": false},
+			"response_schema": {"type": "array", "items": {"type": "object", "required": ["id"]}}},
 		"people": {"path": "/people", "method": "GET", "data_classification": ["pii"]},
 		"guarded": {"path": "/guarded", "method": "GET", "data_classification": ["internal"], "requires_traits": ["encryption_capable"]}},
 		"security": {"authentication_required": true, "data_classification": ["pii"]}}`,
@@ -103,10 +108,19 @@ func newWorld(t *testing.T, limits operator.Limits, answer http.HandlerFunc) *wo
 			t.Fatal(err)
 		}
 	}
-	w.lane = operator.New(operator.Config{
-		Plugins: w.registry, Gate: gate.New(gate.Config{Policy: w.registry.Policy, Record: w, Log: log}), Caller: w, Tokens: tokens{}, Log: log, Limits: limits,
-	})
+	w.open(operator.Config{Limits: limits})
 	return w
+}
+
+// open replaces the lane by one with these limits, clock and caller.
+func (w *world) open(c operator.Config) {
+	log := slog.New(slog.DiscardHandler)
+	c.Plugins, c.Tokens, c.Log = w.registry, tokens{}, log
+	c.Gate = gate.New(gate.Config{Policy: w.registry.Policy, Record: w, Log: log})
+	if c.Caller == nil {
+		c.Caller = w
+	}
+	w.lane = operator.New(c)
 }
 
 type alone struct{}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vivified/vivified/core/canon"
 	"github.com/vivified/vivified/core/fault"
@@ -35,7 +37,15 @@ func (l *Lane) compiled(m *manifest.Manifest) *routes {
 		if err != nil {
 			continue
 		}
-		r := route{endpoint: e, template: t, marks: marks}
+		in, err := readInput(e.RequestSchema)
+		if err != nil {
+			continue
+		}
+		out, err := readOutput(e.ResponseSchema)
+		if err != nil {
+			continue
+		}
+		r := route{endpoint: e, template: t, marks: marks, input: in, output: out}
 		rs.byName[e.Name] = r
 		rs.byPath = append(rs.byPath, r)
 	}
@@ -99,13 +109,13 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 	}
 	method := m.method(c)
 	bodyless := method == http.MethodGet || method == http.MethodHead
-	if len(values) < len(m.template.Names()) || bodyless && length != 0 {
+	if len(values) < len(m.template.Names()) || bodyless && length != 0 || m.input != nil && !bodyless {
 		if payload == nil && body != nil {
-			if payload, err = io.ReadAll(io.LimitReader(body, l.limits.Body+1)); err != nil {
+			if payload, err = io.ReadAll(&limited{r: body, left: l.limits.Body, limit: l.limits.Body}); err != nil {
+				if f, ok := errors.AsType[*fault.Fault](err); ok {
+					return nil, f
+				}
 				return nil, fault.New(fault.Invalid, "body.unreadable", "The request body ended early.").Because(err)
-			}
-			if int64(len(payload)) > l.limits.Body {
-				return nil, tooLarge(l.limits.Body)
 			}
 		}
 		payload = fill(values, m.template.Names(), payload)
@@ -131,6 +141,11 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 		}
 		body, length = nil, 0
 	}
+	if m.input != nil {
+		if err := m.input.check(m.endpoint.Name, query, payload, bodyless, values); err != nil {
+			return nil, err
+		}
+	}
 	u := &url.URL{Scheme: "http", Host: target.ID, RawQuery: query.Encode()}
 	if u.Path, err = url.PathUnescape(path); err != nil {
 		return nil, fault.New(fault.Invalid, CodeEncoding, "The path cannot be read.")
@@ -140,8 +155,9 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 	if err != nil {
 		return nil, fault.New(fault.Invalid, CodeForm, "The call cannot be put into a request.").Because(err)
 	}
+	c.sent.Store(payload != nil || body == nil || length == 0)
 	if body != nil && length != 0 {
-		out.Body, out.ContentLength = io.NopCloser(&limited{r: body, left: l.limits.Body, limit: l.limits.Body}), length
+		out.Body, out.ContentLength = io.NopCloser(&limited{r: body, left: l.limits.Body, limit: l.limits.Body, whole: c.sent}), length
 		if payload != nil {
 			out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(payload)), nil }
 		}
@@ -229,6 +245,7 @@ type limited struct {
 	r     io.Reader
 	left  int64
 	limit int64
+	whole *atomic.Bool // set when the body came to its end; nil: nobody asks
 }
 
 func (b *limited) Read(p []byte) (int, error) {
@@ -238,6 +255,9 @@ func (b *limited) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, tooLarge(b.limit)
+	}
+	if err == io.EOF && b.whole != nil {
+		b.whole.Store(true)
 	}
 	return n, err
 }
