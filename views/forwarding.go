@@ -40,9 +40,15 @@ type SinkForm struct {
 
 // AuditTabs returns the tabs of the audit's pages.
 func AuditTabs(current string) []Tab {
-	tabs := []Tab{{Label: "Records", Href: PathAudit}, {Label: "Forwarding", Href: PathForwarding}}
+	tabs := []Tab{{Label: "Records", Href: PathAudit}, {Label: "Verify", Href: PathProof}, {Label: "Forwarding", Href: PathForwarding}}
 	for i := range tabs {
 		tabs[i].Current = tabs[i].Href == current
 	}
 	return tabs
+}
+
+// BrowserProof verifies exports in the browser.
+type BrowserProof struct {
+	Export string // address of the export that is verified where no file is chosen
+	Filter string // what it holds; "": the last 24 hours
 }

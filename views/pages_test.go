@@ -78,6 +78,7 @@ func samples() []sample {
 			return d
 		}, views.DecisionPage, views.DecisionBody),
 
+		in("proof", views.PathProof, auditAt, func() views.BrowserProof { return views.BrowserProof{Export: views.PathExport + "?format=jsonl"} }, views.BrowserProofPage, views.BrowserProofBody),
 		in("forwarding", views.PathForwarding, auditAt, forwarding, views.ForwardingPage, views.ForwardingBody),
 		in("forwarding-first", views.PathForwarding, auditAt, func() views.Forwarding { return views.Forwarding{Add: forwarding().Add} }, views.ForwardingPage, views.ForwardingBody),
 		in("sink", views.PathForwarding+"/new", auditAt, sinkForm, views.SinkFormPage, views.SinkFormBody),

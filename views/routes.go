@@ -22,6 +22,7 @@ const (
 	PathAudit      = "/console/audit"
 	PathVerify     = "/console/audit/verify" // POST
 	PathExport     = "/console/audit/export"
+	PathProof      = "/console/audit/proof"
 	PathForwarding = "/console/audit/forwarding"
 	PathDecisions  = "/console/decisions"
 	PathUsers      = "/console/users"
