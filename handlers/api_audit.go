@@ -169,7 +169,7 @@ func (s *Server) decision(c echo.Context) error {
 // and to those who may read policies or the audit.
 func (s *Server) decisionRecords(c echo.Context) ([]audit.Record, error) {
 	ctx := c.Request().Context()
-	nothing := fault.New(fault.NotFound, "decision.unknown", "There is no decision with this id, or it is not for you to see.")
+	nothing := noDecision()
 	id, err := uuid.Parse(c.Param("id"))
 	if err != nil {
 		return nil, nothing

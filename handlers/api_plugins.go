@@ -82,6 +82,7 @@ type pluginView struct {
 	Manifest      any        `json:"manifest"`
 	Pending       any        `json:"pending_manifest,omitempty"`
 	Widenings     []string   `json:"widenings,omitempty"`
+	Waiting       *waiting   `json:"waiting,omitempty"`
 	Status        string     `json:"status"`
 	StatusReason  string     `json:"status_reason,omitempty"`
 	RegisteredAt  time.Time  `json:"registered_at"`
@@ -93,11 +94,21 @@ type pluginView struct {
 	Address       string     `json:"address,omitempty"`
 }
 
+// waiting is what of a plugin waits to be accepted.
+type waiting struct {
+	Digest  string   `json:"digest"` // to be sent when it is accepted
+	Version string   `json:"version"`
+	Adds    []string `json:"adds"`
+}
+
 func (s *Server) pluginView(p *registry.Plugin) pluginView {
 	v := pluginView{
 		Manifest: p.Manifest.Raw, Status: string(p.State), StatusReason: p.StateReason, RegisteredAt: p.RegisteredAt.UTC(), EnabledAt: p.EnabledAt,
 		LastHeartbeat: p.LastHeartbeat, Health: string(p.Health), HealthDetail: p.HealthDetail,
 		Traits: s.Registry.Snapshot().Traits().Names(p.Traits), Address: p.Address,
+	}
+	if w, ok := s.Registry.Snapshot().Waiting(p); ok {
+		v.Waiting = &waiting{w.Digest, w.Manifest.Version, s.Plugins.Widens(p.ID)}
 	}
 	if p.Pending != nil {
 		v.Pending, v.Widenings = p.Pending.Raw, pluginmgr.Widenings(s.Registry.Snapshot().Traits(), p.Manifest, p.Pending)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
@@ -112,11 +113,13 @@ func (s *Server) giveGrant(c echo.Context) error {
 	if err := bind(c, &in); err != nil {
 		return err
 	}
-	g, err := s.Registry.Give(c.Request().Context(), in)
+	made, err := s.Approvals.Give(c.Request().Context(), approval.Ask{
+		Kind: approval.Grant, Subject: in.Caller, Object: in.Target, Reason: in.Reason, Terms: approval.Terms{Operations: in.Operations, Until: in.ExpiresAt},
+	})
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusCreated, grantOf(g))
+	return c.JSON(http.StatusCreated, grantOf(made.Grant))
 }
 
 // withdrawGrant handles DELETE /admin/grants/:id.
@@ -129,62 +132,6 @@ func (s *Server) withdrawGrant(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "withdrawn"})
-}
-
-// listEgress handles GET /admin/approvals and GET /gateway/allowlist/effective:
-// approvals in force or expired, and what was asked for.
-func (s *Server) listEgress(c echo.Context) error {
-	type approval struct {
-		ID           string     `json:"id"`
-		Plugin       string     `json:"plugin"`
-		Domain       string     `json:"domain"`
-		Methods      []string   `json:"methods"`
-		PathPrefixes []string   `json:"path_prefixes"`
-		Ports        []int32    `json:"ports"`
-		Rate         *int32     `json:"rate,omitempty"`
-		Bytes        *int64     `json:"bytes,omitempty"`
-		Source       string     `json:"source"`
-		Reason       string     `json:"reason,omitempty"`
-		ApprovedBy   string     `json:"approved_by"`
-		ApprovedAt   time.Time  `json:"approved_at"`
-		ExpiresAt    *time.Time `json:"expires_at,omitempty"`
-		InForce      bool       `json:"in_force"`
-	}
-	type asked struct {
-		Plugin   string    `json:"plugin"`
-		Domain   string    `json:"domain"`
-		Requests int64     `json:"requests"`
-		Rule     string    `json:"last_rule"`
-		First    time.Time `json:"first_seen"`
-		Last     time.Time `json:"last_seen"`
-	}
-	approvals, observed := []approval{}, []asked{}
-	for _, a := range s.Registry.Snapshot().Approvals() {
-		approvals = append(approvals, approval{
-			a.ID.String(), a.PluginID, a.Domain, a.Methods, a.PathPrefixes, a.Ports, a.Rate, a.Bytes, a.Source, a.Reason, a.ApprovedBy, a.ApprovedAt.UTC(), a.ExpiresAt,
-			a.ExpiresAt == nil || time.Now().Before(*a.ExpiresAt),
-		})
-	}
-	rows, err := s.Registry.Observed(c.Request().Context(), 200)
-	if err != nil {
-		return err
-	}
-	for _, o := range rows {
-		observed = append(observed, asked{o.PluginID, o.Domain, o.Requests, o.LastRule, o.FirstSeen.UTC(), o.LastSeen.UTC()})
-	}
-	return c.JSON(http.StatusOK, map[string]any{"egress": approvals, "observed": observed})
-}
-
-// approveEgress handles POST /admin/approvals/egress.
-func (s *Server) approveEgress(c echo.Context) error {
-	var in registry.Approved
-	if err := bind(c, &in); err != nil {
-		return err
-	}
-	if err := s.Registry.Approve(c.Request().Context(), in); err != nil {
-		return err
-	}
-	return c.JSON(http.StatusCreated, in)
 }
 
 // withdrawEgress handles DELETE /admin/approvals/egress/:id.

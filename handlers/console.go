@@ -68,7 +68,7 @@ func (s *Server) consolePlugins() []route {
 		{method: get, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.askEnable},
 		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form, slow: true},
 		{method: get, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.askAccept},
-		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.acceptManifest, body: form, slow: true},
+		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", fresh: true, handler: s.acceptManifest, body: form, slow: true},
 		{method: get, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.askDisable},
 		{method: post, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.disablePlugin, body: form, slow: true},
 		{method: get, path: one + "/quarantine", who: users, needs: manage, action: "plugin.quarantine", handler: s.askQuarantine},

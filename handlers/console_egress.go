@@ -83,7 +83,7 @@ func (s *Server) approveDomain(c echo.Context) error {
 		return s.confirmApprove(c, http.StatusUnprocessableEntity, p, host, fields, "Some terms need a correction; nothing was approved.")
 	}
 	a.Plugin, a.Domain = p.ID, host
-	if err := s.Registry.Approve(c.Request().Context(), a); err != nil {
+	if _, err := s.Approvals.Give(c.Request().Context(), egressAsk(a)); err != nil {
 		if f := fault.Of(err); f.Kind == fault.Unprocessable && slices.Contains(p.Manifest.AllowedDomains, host) {
 			return s.confirmApprove(c, http.StatusUnprocessableEntity, p, host, fields, f.Sentence)
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
-	"github.com/vivified/vivified/pluginmgr"
 	"github.com/vivified/vivified/views"
 )
 
@@ -101,15 +100,22 @@ func (s *Server) askAccept(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.Pending == nil {
+	w, ok := s.Registry.Snapshot().Waiting(p)
+	if !ok {
 		return nothingWaits(p)
 	}
 	q := question(c, p, "Accept")
-	q.Title = "Accept version " + p.Pending.Version + " of " + p.Name + "?"
-	q.Text = "It asks for more than version " + p.Version + ". It is disabled for a moment and enabled with the new manifest."
+	q.Title = "Accept version " + w.Manifest.Version + " of " + p.Name + "?"
+	q.Text = "It asks for more than version " + p.Version + ". It goes on running; what it asks for counts from then on."
+	if p.Pending == nil {
+		q.Title = "Accept what " + p.Name + " asks for?"
+		q.Text = "These traits of its manifest were registered after it was accepted. It goes on running; they count from then on."
+	}
 	q.Action.Icon = "file-check"
-	for _, w := range pluginmgr.Widenings(s.Registry.Snapshot().Traits(), p.Manifest, p.Pending) {
-		q.Reach = append(q.Reach, views.KV{Label: "Adds", Value: w})
+	q.Action.Fields = []views.Hidden{{Name: "digest", Value: w.Digest}}
+	q.Fields = []views.Field{{Name: "reason", Label: "Reason", Help: "Kept in the audit.", MaxLength: 500}}
+	for _, said := range s.Plugins.Widens(p.ID) {
+		q.Reach = append(q.Reach, views.KV{Label: "Adds", Value: said})
 	}
 	return s.asked(c, http.StatusOK, p, q)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
@@ -28,26 +29,22 @@ func (s *Server) enablePlugin(c echo.Context) error {
 	return s.done(c, flash{Text: p.Name + " is enabled.", Undo: views.PluginPath(p.ID, "disable")}, back(c, views.PluginPath(p.ID)))
 }
 
-// acceptManifest handles POST /console/plugins/:id/accept. A manifest takes
-// effect when its plugin is enabled, so an active one is disabled for a moment.
+// acceptManifest handles POST /console/plugins/:id/accept: puts in force what the
+// person was shown, while the plugin goes on running.
 func (s *Server) acceptManifest(c echo.Context) error {
-	p, _, err := s.pluginForm(c)
+	p, in, err := s.pluginForm(c)
 	if err != nil {
 		return err
 	}
-	if p.Pending == nil {
+	w, ok := s.Registry.Snapshot().Waiting(p)
+	if !ok {
 		return nothingWaits(p)
 	}
-	ctx, version := c.Request().Context(), p.Pending.Version
-	if p.State == policy.Active || p.State == policy.Unhealthy {
-		if err := s.Plugins.Disable(ctx, p.ID, "for its new manifest"); err != nil {
-			return err
-		}
-	}
-	if err := s.Plugins.Enable(ctx, p.ID, pluginmgr.Enabling{AcceptManifest: true}); err != nil {
+	a := approval.Ask{Kind: approval.Widening, Subject: p.ID, Object: in.Get("digest"), Reason: in.Get("reason")}
+	if _, err := s.Approvals.Give(c.Request().Context(), a); err != nil {
 		return err
 	}
-	return s.done(c, flash{Text: p.Name + " runs under the manifest of version " + version + "."}, back(c, views.PluginPath(p.ID)))
+	return s.done(c, flash{Text: p.Name + " runs under the manifest of version " + w.Manifest.Version + "."}, back(c, views.PluginPath(p.ID)))
 }
 
 func nothingWaits(p *registry.Plugin) error {

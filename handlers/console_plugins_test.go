@@ -133,7 +133,10 @@ func TestAWiderManifestWaits(t *testing.T) {
 	mara.get("/console/plugins/reader").shows(t, 200, "Version 2.0.0 asks for more.", "Review")
 	mara.get("/console/plugins/reader/permissions").shows(t, 200, "external_service", "Waiting")
 	mara.get("/console/plugins/reader/accept").shows(t, 200, "Accept version 2.0.0 of Reader?", "api.example.org")
-	mara.swap("/console/plugins/reader/accept", "/console/plugins/reader", nil).shows(t, 200, "Reader runs under the manifest of version 2.0.0.", "2.0.0")
+	before, _ := c.Registry.Snapshot().Plugin("reader")
+	waits, _ := c.Registry.Snapshot().Waiting(before)
+	mara.swap("/console/plugins/reader/accept", "/console/plugins/reader", url.Values{"digest": {"sha256:another"}}).shows(t, 409, "another manifest")
+	mara.swap("/console/plugins/reader/accept", "/console/plugins/reader", url.Values{"digest": {waits.Digest}}).shows(t, 200, "Reader runs under the manifest of version 2.0.0.", "2.0.0")
 	now, _ := c.Registry.Snapshot().Plugin("reader")
 	if now.Version != "2.0.0" || now.Pending != nil || now.State != policy.Active {
 		t.Errorf("it runs as %s, %s", now.Version, now.State)

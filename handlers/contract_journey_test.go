@@ -23,6 +23,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.pluginsAreSteered(admin, publisher)
 	c.settings(admin, publisher)
 	c.rights(admin)
+	c.approvals(admin)
 	c.events(admin, publisher)
 	c.calls(admin, caller)
 	c.egress(admin, caller)
@@ -142,7 +143,7 @@ func (c *teller) settings(admin string, publisher *target) {
 }
 
 func (c *teller) rights(admin string) {
-	for _, path := range []string{"/admin/traits", "/admin/policies", "/admin/grants", "/admin/approvals", "/gateway/allowlist/effective", "/admin/features"} {
+	for _, path := range []string{"/admin/traits", "/admin/policies", "/admin/grants", "/admin/approvals", "/admin/approvals/egress", "/gateway/allowlist/effective", "/admin/features"} {
 		c.ask(admin, 200, "GET", path, nil)
 	}
 	c.ask(admin, 201, "POST", "/admin/traits", map[string]any{"name": "sees_stock", "description": "Looks at the stock."})
@@ -162,6 +163,49 @@ func (c *teller) rights(admin string) {
 	denied := c.ask(guest, 403, "POST", "/plugins/caller/disable", nil)
 	c.ask(guest, 200, "GET", "/admin/decisions/"+denied["decision_id"].(string), nil)
 	c.ask(c.member("other@example.com", "Other", "viewer"), 404, "GET", "/admin/decisions/"+denied["decision_id"].(string), nil)
+}
+
+// approvals asks for something and has a second person decide, and accepts what of
+// a plugin waits.
+func (c *teller) approvals(admin string) {
+	asker := c.member("asker@example.com", "Ida Asker", "viewer")
+	path := "/admin/approvals"
+	c.ask(asker, 422, "POST", path, map[string]any{"kind": "elevation", "object": "event_viewer", "days": 1})
+	c.ask(asker, 422, "POST", path, map[string]any{"kind": "poetry", "object": "event_viewer", "reason": "to see"})
+	c.ask(asker, 409, "POST", path, map[string]any{"kind": "elevation", "object": "viewer", "days": 1, "reason": "to see"})
+	made := c.ask(asker, 201, "POST", path, map[string]any{"kind": "elevation", "object": "event_viewer", "days": 1, "reason": "to see"})
+	c.ask(asker, 200, "POST", path, map[string]any{"kind": "elevation", "object": "event_viewer", "days": 7, "reason": "still"})
+	one := path + "/" + made["id"].(string)
+	c.ask(asker, 200, "GET", one, nil)
+	c.ask(asker, 403, "POST", one+"/approve", map[string]any{"reason": "by myself"})
+	c.ask(admin, 200, "GET", path+"?state=waiting&kind=elevation", nil)
+	c.ask(admin, 400, "GET", path+"?kind=poetry", nil)
+	c.ask(admin, 400, "GET", path+"?cursor=x", nil)
+	c.ask(admin, 422, "POST", one+"/approve", nil)
+	if got := c.ask(admin, 200, "POST", one+"/approve", map[string]any{"reason": "agreed"}); got["state"] != "approved" || got["given_until"] == nil {
+		c.t.Errorf("an approved request is %v", got)
+	}
+	c.ask(admin, 409, "POST", one+"/deny", map[string]any{"reason": "late"})
+	c.ask(admin, 404, "GET", path+"/00000000-0000-4000-8000-000000000000", nil)
+
+	asker = c.token("asker@example.com")
+	denied := c.ask(asker, 403, "GET", "/admin/users", nil)["decision_id"].(string)
+	asked := c.ask(asker, 201, "POST", "/admin/decisions/"+denied+"/request", map[string]any{"days": 1, "reason": "a look"})
+	c.ask(asker, 200, "POST", "/admin/decisions/"+denied+"/request", map[string]any{"days": 1, "reason": "a look"})
+	c.ask(asker, 403, "POST", "/admin/decisions/"+denied+"/grant", map[string]any{"days": 1, "reason": "a look"})
+	c.ask(asker, 200, "POST", path+"/"+asked["id"].(string)+"/withdraw", nil)
+	c.ask(asker, 409, "POST", path+"/"+asked["id"].(string)+"/withdraw", nil)
+	again := c.ask(asker, 201, "POST", "/admin/decisions/"+denied+"/request", map[string]any{"days": 1, "reason": "a look"})
+	c.ask(admin, 200, "POST", path+"/"+again["id"].(string)+"/deny", map[string]any{"reason": "not needed"})
+	c.ask(admin, 201, "POST", "/admin/decisions/"+denied+"/grant", map[string]any{"days": 1, "reason": "needed after all"})
+	c.ask(c.token("asker@example.com"), 200, "GET", "/admin/users", nil)
+
+	waits := c.ask(admin, 200, "GET", "/plugins/publisher", nil)["waiting"].(map[string]any)
+	c.ask(admin, 409, "POST", "/plugins/publisher/accept", map[string]any{"digest": "sha256:0"})
+	c.ask(admin, 404, "POST", "/plugins/nobody/accept", map[string]any{"digest": waits["digest"]})
+	if got := c.ask(admin, 200, "POST", "/plugins/publisher/accept", map[string]any{"digest": waits["digest"]}); got["waiting"] != nil || got["status"] != "active" {
+		c.t.Errorf("an accepted plugin is %v", got)
+	}
 }
 
 func (c *teller) events(admin string, publisher *target) {
@@ -253,7 +297,7 @@ func (c *teller) egress(admin string, caller *target) {
 		c.t.Errorf("a host that is gone is a success: %v", got)
 	}
 	c.ask(caller.Token, 502, "GET", "/proxy?url="+url.QueryEscape(page), nil)
-	for _, one := range c.ask(admin, 200, "GET", "/admin/approvals", nil)["egress"].([]any) {
+	for _, one := range c.ask(admin, 200, "GET", "/admin/approvals/egress", nil)["egress"].([]any) {
 		c.ask(admin, 200, "DELETE", "/admin/approvals/egress/"+one.(map[string]any)["id"].(string), nil)
 	}
 	c.ask(admin, 404, "DELETE", "/admin/approvals/egress/none", nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
@@ -49,6 +50,8 @@ type Config struct {
 	Events   *canonical.Lane
 	Calls    *operator.Lane
 	Egress   *proxy.Lane
+
+	Approvals *approval.Service
 
 	Ready        func(context.Context) []Check
 	Metrics      *prometheus.Registry

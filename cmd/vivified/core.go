@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/gate"
@@ -178,10 +179,17 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("proxy lane", egress.Run)
 	c.run("operator lane", calls.Run)
 	c.run("plugin manager", manager.Run)
+	approvals := approval.New(approval.Config{
+		Pool: pool, Registry: plugins, People: people, Manifests: manager, Replica: replica, Log: log,
+		Life:    func() time.Duration { return conf.Duration(settings.ApprovalLife) },
+		OwnWord: func() bool { return conf.Bool(settings.ApprovalOwnLastAdmin) },
+	})
+	c.run("approvals", approvals.Run)
 
 	c.server = handlers.New(handlers.Config{
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
-		SIEM: forwarding, Proof: proof{pool: pool, heads: heads},
+		Approvals: approvals,
+		SIEM:      forwarding, Proof: proof{pool: pool, heads: heads},
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },

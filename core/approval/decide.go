@@ -203,7 +203,7 @@ func (s *Service) mayDecide(ctx context.Context, k Kind) error {
 // fourEyes returns a Denied fault when the request is of whoever decides. The
 // last administrator may, where the installation lets them; own says so.
 func (s *Service) fourEyes(ctx context.Context, r Request) (own bool, err error) {
-	if !r.concerns(actor.From(ctx).ID) {
+	if !r.Concerns(actor.From(ctx).ID) {
 		return false, nil
 	}
 	last, err := s.People.IsLastAdministrator(ctx)

@@ -49,7 +49,7 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Request, error) {
 	if err != nil {
 		return Request{}, db.Fault(err)
 	}
-	if !r.concerns(who.ID) && !MayDecide(who.Traits, r.Kind) && !who.Has(trait.Approver) {
+	if !r.Concerns(who.ID) && !MayDecide(who.Traits, r.Kind) && !who.Has(trait.Approver) {
 		return Request{}, unknown()
 	}
 	return r, nil

@@ -103,9 +103,9 @@ func (r Request) AskedBy(id string) bool {
 	return slices.ContainsFunc(r.Askers, func(a Asker) bool { return a.ID == id })
 }
 
-// concerns reports whether the request is that person's own: asked by them, or
+// Concerns reports whether the request is that person's own: asked by them, or
 // for something they would get.
-func (r Request) concerns(id string) bool {
+func (r Request) Concerns(id string) bool {
 	return r.AskedBy(id) || r.Kind == Elevation && r.Subject == id
 }
 

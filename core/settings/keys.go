@@ -59,6 +59,9 @@ const (
 	EventMaxDeliver
 	EventMaxAge
 
+	ApprovalLife
+	ApprovalOwnLastAdmin
+
 	AuditHeadsInterval
 	AuditGroupSize
 
@@ -168,6 +171,11 @@ var declared = [keyCount]Definition{
 		Description: "Attempts to deliver an event before it becomes a dead letter."},
 	EventMaxAge: {Name: "event_max_age", Group: "Events", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "24h", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
 		Description: "Time after which an event that could not be delivered becomes a dead letter."},
+
+	ApprovalLife: {Name: "approval_life", Group: "Approvals", Type: TypeDuration, Min: hour, Max: 365 * aDay, Default: "14d", Class: trait.Internal, See: trait.Viewer, Edit: trait.PolicyManager,
+		Description: "How long a request waits for somebody's word before it is over."},
+	ApprovalOwnLastAdmin: {Name: "approval_own_last_admin", Group: "Approvals", Type: TypeBool, Default: "true", Class: trait.Internal, See: trait.Viewer,
+		Description: "Let the last administrator decide what they asked for themselves; nobody else ever does."},
 
 	AuditHeadsInterval: {Name: "audit_heads_interval", Group: "Audit", Type: TypeDuration, Min: second, Max: minute, Default: "1m", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Time between two signed heads of the audit chains."},
