@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -14,89 +13,9 @@ import (
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
-	"github.com/vivified/vivified/lanes/canonical"
 	"github.com/vivified/vivified/lanes/operator"
 	"github.com/vivified/vivified/lanes/proxy"
 )
-
-// eventID is what a publisher may call an event.
-var eventID = regexp.MustCompile(`^[!-~]{1,128}$`)
-
-// publish handles POST /messaging/events.
-func (s *Server) publish(c echo.Context) error {
-	r := c.Request()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	events, err := canonical.ReadPublications(r.Header, body)
-	if err != nil {
-		return err
-	}
-	if key := r.Header.Get("Idempotency-Key"); key != "" && len(events) == 1 && events[0].ID == "" {
-		if !eventID.MatchString(key) {
-			return fault.New(fault.Invalid, "event.id", "An Idempotency-Key becomes the event's id: at most 128 printable ASCII characters without spaces.")
-		}
-		events[0].ID = key
-	}
-	type answer struct {
-		EventID   string `json:"event_id"`
-		Status    string `json:"status"`
-		TraceID   string `json:"trace_id"`
-		Duplicate bool   `json:"duplicate,omitempty"`
-	}
-	var done []answer
-	for _, p := range events {
-		receipt, err := s.Events.Publish(r.Context(), p)
-		if err != nil {
-			return err
-		}
-		done = append(done, answer{receipt.EventID, "published", actor.Trace(r.Context()), receipt.Duplicate})
-	}
-	if len(done) == 1 {
-		return c.JSON(http.StatusAccepted, done[0])
-	}
-	return c.JSON(http.StatusAccepted, map[string]any{"events": done, "status": "published", "trace_id": actor.Trace(r.Context())})
-}
-
-// eventStream handles GET /messaging/events/stream.
-func (s *Server) eventStream(c echo.Context) error {
-	r := c.Request()
-	how := canonical.Listening{
-		Consumer: c.QueryParam("consumer"), Explicit: c.QueryParam("ack") == "explicit", LastID: r.Header.Get("Last-Event-ID"),
-	}
-	for part := range strings.SplitSeq(c.QueryParam("types"), ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			how.Types = append(how.Types, part)
-		}
-	}
-	out := sse(c)
-	ctx, stop := s.whileGood(r.Context())
-	defer stop()
-	return s.Events.Listen(ctx, how, func(e *canonical.Sent) error {
-		if e == nil {
-			return out.comment("alive")
-		}
-		return out.send(e.ID, e.Type, e.Body)
-	})
-}
-
-// settleEvent handles POST /messaging/events/:id/ack and nak.
-func (s *Server) settleEvent(c echo.Context) error {
-	if err := s.Events.Ack(c.Request().Context(), c.Param("id"), strings.HasSuffix(c.Path(), "/ack")); err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "event_id": c.Param("id")})
-}
-
-// messagingStats handles GET /messaging/stats.
-func (s *Server) messagingStats(c echo.Context) error {
-	stats, err := s.Events.Stats(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, map[string]any{"bus": stats, "publish": flowView(s.Gate, "event.publish"), "deliver": flowView(s.Gate, "event.deliver")})
-}
 
 // gateway handles ANY /gateway/:target/*: an operation by name, or a declared path.
 func (s *Server) gateway(c echo.Context) error {

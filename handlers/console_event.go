@@ -191,14 +191,3 @@ func (v *visit) receiptOf(id string, r *receipt) views.Receipt {
 	}
 	return out
 }
-
-// failureOf is why an attempt to deliver failed.
-func failureOf(r *audit.Record) string {
-	var detail struct {
-		Error string `json:"error"`
-	}
-	if r.Outcome != audit.Failed || json.Unmarshal(r.Detail, &detail) != nil {
-		return ""
-	}
-	return detail.Error
-}

@@ -155,29 +155,40 @@ type receipt struct {
 
 // note takes in a record of the event's delivery; they come in their order.
 func (rs receipts) note(r *audit.Record) {
+	ends := r.Outcome == audit.OK || r.Outcome == audit.Failed
 	for _, d := range deliveries(r) {
-		got, again := rs[d.Receiver]
-		if !again {
-			got = &receipt{}
-			rs[d.Receiver] = got
-		}
-		if got.delivery, got.record = d, r; !again || got.attempts == 0 {
-			got.at, got.status = r.At, views.Waiting
-		}
-		if d.Outcome == "drop" {
-			got.status = views.Dropped
+		if ends {
+			rs.end(r, d)
+		} else {
+			rs.decide(r, d)
 		}
 	}
-	if r.Outcome != audit.OK && r.Outcome != audit.Failed || len(r.Receivers) != 1 {
-		return
+}
+
+// decide takes in what was decided for one receiver.
+func (rs receipts) decide(r *audit.Record, d delivery) {
+	got, again := rs[d.Receiver]
+	if !again {
+		got = &receipt{}
+		rs[d.Receiver] = got
 	}
-	got := rs[r.Receivers[0]]
+	if got.delivery, got.record = d, r; !again || got.attempts == 0 {
+		got.at, got.status = r.At, views.Waiting
+	}
+	if d.Outcome == "drop" {
+		got.status = views.Dropped
+	}
+}
+
+// end takes in what came of one attempt.
+func (rs receipts) end(r *audit.Record, d delivery) {
+	got := rs[d.Receiver]
 	if got == nil {
 		return // its decision is older than what is looked at
 	}
-	got.at, got.attempts = r.At, got.attempts+1
-	got.status, got.failure = views.Waiting, failureOf(r)
-	if r.Outcome == audit.OK {
+	got.at, got.attempts = r.At, max(got.attempts+1, d.Attempt)
+	got.status, got.failure = views.Waiting, d.Error
+	if d.Outcome == "ok" {
 		got.status = decided[got.Outcome]
 	}
 }

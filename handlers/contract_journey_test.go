@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,6 +26,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.rights(admin)
 	c.approvals(admin)
 	c.events(admin, publisher)
+	c.letters(admin, publisher)
 	c.calls(admin, caller)
 	c.egress(admin, caller)
 	c.people(admin)
@@ -249,12 +251,20 @@ func (c *teller) hears(listener, publisher *target) string {
 	}
 	c.asked[o.node["operationId"].(string)] = true
 	publisher.publish("greeting.requested", map[string]any{"language": "en"})
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+	id := streamedID(answer.Body)
+	if id == "" {
+		c.t.Fatal("the stream ended without an event")
+	}
+	return id
+}
+
+// streamedID returns the id of the next server-sent event, "" when none comes.
+func streamedID(body io.Reader) string {
+	for lines := bufio.NewScanner(body); lines.Scan(); {
 		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 			return id
 		}
 	}
-	c.t.Fatal("the stream ended without an event")
 	return ""
 }
 

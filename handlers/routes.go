@@ -21,6 +21,7 @@ const (
 // against it by a test.
 func (s *Server) routes() []route {
 	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
+	watch := []trait.ID{trait.EventViewer}
 	people, auditors := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}
 	forwarders := []trait.ID{trait.AuditViewer, trait.ConfigManager}
 	// The lanes bound what they carry themselves; the rest is for what is around it.
@@ -58,7 +59,17 @@ func (s *Server) routes() []route {
 		{method: get, path: "/messaging/events/stream", who: plugins, action: "event.listen", handler: s.eventStream, slow: true},
 		{method: post, path: "/messaging/events/:id/ack", who: plugins, action: "event.settle", handler: s.settleEvent},
 		{method: post, path: "/messaging/events/:id/nak", who: plugins, action: "event.settle", handler: s.settleEvent},
-		{method: get, path: "/messaging/stats", who: users, needs: []trait.ID{trait.EventViewer}, action: "event.view", handler: s.messagingStats},
+		{method: get, path: "/messaging/events", who: users, needs: watch, action: "event.view", handler: s.listEvents},
+		{method: get, path: "/messaging/events/tail", who: users, needs: watch, action: "event.view", handler: s.tailEvents, slow: true},
+		{method: get, path: "/messaging/events/:id", who: users, needs: watch, action: "event.view", handler: s.showEvent},
+		{method: post, path: "/messaging/events/:id/replay", who: users, needs: watch, action: "event.replay", handler: s.replayEvent},
+		{method: post, path: "/messaging/consumers/:id/replay", who: users, needs: watch, action: "event.replay", handler: s.replayFrom},
+		{method: get, path: "/messaging/dead-letters", who: users, needs: watch, action: "event.view", handler: s.listLetters},
+		{method: post, path: "/messaging/dead-letters/replay", who: users, needs: watch, action: "event.replay", handler: s.replayLetters, slow: true},
+		{method: get, path: "/messaging/dead-letters/:id", who: users, needs: watch, action: "event.view", handler: s.showLetter},
+		{method: post, path: "/messaging/dead-letters/:id/replay", who: users, needs: watch, action: "event.replay", handler: s.replayLetter},
+		{method: post, path: "/messaging/dead-letters/:id/discard", who: users, needs: watch, action: "event.discard", handler: s.discardLetter},
+		{method: get, path: "/messaging/stats", who: users, needs: watch, action: "event.view", handler: s.messagingStats},
 
 		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},
 		{method: get, path: "/gateway/allowlist/effective", who: users, needs: view, action: "egress.view", handler: s.listEgress},

@@ -157,7 +157,8 @@ func newCore(t testing.TB, edits ...setting) *core {
 	})
 	calls := operator.New(operator.Config{Plugins: c.Registry, Gate: c.Gate, Caller: c.Plugins, Tokens: c.Identity, Log: logger})
 	c.Events = must(canonical.Open(t.Context(), canonical.Config{
-		Bus: bus, Plugins: c.Registry, Gate: c.Gate, Record: writer, Caller: c.Plugins, Tokens: c.Identity, Log: logger,
+		Bus: bus, Pool: c.DB.Pool, Sealer: sealer, Plugins: c.Registry, Gate: c.Gate, Record: writer, Caller: c.Plugins, Tokens: c.Identity, Log: logger,
+		Limits: canonical.Limits{MaxDeliver: 2},
 	}))(t)
 	egress := proxy.New(proxy.Config{
 		Plugins: c.Registry, Gate: c.Gate, Observer: c.Registry, Resolver: names(conf.hosts), Judge: proxy.Judge{Ranges: conf.open, Own: own}, Log: logger,

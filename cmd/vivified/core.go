@@ -162,7 +162,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		},
 	})
 	events, err := canonical.Open(ctx, canonical.Config{
-		Bus: bus, Plugins: plugins, Gate: door, Record: writer, Caller: manager, Tokens: people, Log: log,
+		Bus: bus, Pool: pool, Sealer: sealer, Plugins: plugins, Gate: door, Record: writer, Caller: manager, Tokens: people, Log: log,
 		Limits: canonical.Limits{
 			Keep: conf.Duration(settings.EventRetention), MaxDeliver: conf.Int(settings.EventMaxDeliver), MaxAge: conf.Duration(settings.EventMaxAge),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),

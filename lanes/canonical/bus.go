@@ -103,6 +103,9 @@ func (b *Bus) OnWake(ctx context.Context, topic string, f func()) error {
 	return nil
 }
 
+// Shared reports whether other replicas may be on the bus.
+func (b *Bus) Shared() bool { return b.server == nil }
+
 // Ready reports whether the bus answers.
 func (b *Bus) Ready() error {
 	if b.Conn.IsConnected() {

@@ -20,6 +20,7 @@ type meta struct {
 	Tenant    string
 	Trace     string
 	Classes   trait.Classes
+	Subject   string // what the event is about, by the publisher; "" when it did not say
 	Schema    string // digest of the schema its marks were read from; "" when there was none
 	Time      time.Time
 }
@@ -33,16 +34,22 @@ const (
 	headClasses   = "Vv-Classes"
 	headSchema    = "Vv-Schema"
 	headTime      = "Vv-Time"
-	headReason    = "Vv-Reason"
-	headReceiver  = "Vv-Receiver"
-	headAttempts  = "Vv-Attempts"
+	headSubject   = "Vv-Subject"
 )
 
+// order is the key within which events keep their order: what they are about, as
+// far as their publisher says so, else the publisher.
+func (m meta) order() string { return m.Publisher + "\x00" + m.Subject }
+
 func (m meta) header() nats.Header {
-	return nats.Header{
+	h := nats.Header{
 		headID: {m.ID}, headType: {m.Type}, headPublisher: {m.Publisher}, headTenant: {m.Tenant}, headTrace: {m.Trace},
 		headClasses: {strings.Join(m.Classes.Names(), ",")}, headSchema: {m.Schema}, headTime: {m.Time.Format(time.RFC3339Nano)},
 	}
+	if m.Subject != "" {
+		h.Set(headSubject, m.Subject)
+	}
+	return h
 }
 
 // readMeta reads an envelope back. What it cannot read it takes for the most
@@ -50,6 +57,7 @@ func (m meta) header() nats.Header {
 func readMeta(h nats.Header) meta {
 	m := meta{
 		ID: h.Get(headID), Type: h.Get(headType), Publisher: h.Get(headPublisher), Tenant: h.Get(headTenant), Trace: h.Get(headTrace), Schema: h.Get(headSchema),
+		Subject: h.Get(headSubject),
 	}
 	m.Time, _ = time.Parse(time.RFC3339Nano, h.Get(headTime))
 	if names := h.Get(headClasses); names != "" {
@@ -70,6 +78,7 @@ type cloudEvent struct {
 	ID             string          `json:"id"`
 	Source         string          `json:"source"` // the publishing plugin's id
 	Type           string          `json:"type"`
+	Subject        string          `json:"subject,omitempty"`
 	Time           string          `json:"time"`
 	ContentType    string          `json:"datacontenttype"`
 	TraceParent    string          `json:"traceparent,omitempty"`
@@ -85,6 +94,9 @@ func (m meta) outside(data json.RawMessage, removed []string) ([]byte, error) {
 	e := cloudEvent{
 		SpecVersion: "1.0", ID: m.ID, Source: m.Publisher, Type: m.Type, Time: m.Time.UTC().Format(time.RFC3339Nano), ContentType: "application/json",
 		TraceID: m.Trace, Tenant: m.Tenant, Classification: strings.Join(m.Classes.Names(), ","), Redacted: strings.Join(removed, ","), Data: data,
+	}
+	if len(removed) == 0 {
+		e.Subject = m.Subject // it may name what was removed
 	}
 	e.TraceParent = actor.Traceparent(m.Trace)
 	return json.Marshal(e)

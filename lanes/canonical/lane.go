@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/vivified/vivified/core/actor"
@@ -32,6 +34,8 @@ type Tokens interface {
 // Config is what the lane needs.
 type Config struct {
 	Bus     *Bus
+	Pool    *pgxpool.Pool // of the outbox and the dead letters
+	Sealer  Sealer        // of what lies in the outbox
 	Plugins *registry.Registry
 	Gate    *gate.Gate
 	Record  gate.Recorder // for the outcomes of deliveries
@@ -49,9 +53,11 @@ type Limits struct {
 	MaxDeliver int           // attempts for one receiver; default 20
 	MaxAge     time.Duration // how long one receiver is tried; default 24 h
 	Timeout    time.Duration // of one webhook; default 10 s
+	AckWait    time.Duration // how long the bus waits for a sign of life of a delivery before it hands the event out again; default 30 s
 	Data       int64         // bytes of an event's data; default 1 MiB
 	Rate       int           // events a second and publisher; default 1,000
 	InFlight   int           // publishes at a time and publisher; default 64
+	Outbox     int64         // events that may wait while the bus is down; default 100,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -64,6 +70,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Duplicates, 24*time.Hour)
 	set(&l.MaxAge, 24*time.Hour)
 	set(&l.Timeout, 10*time.Second)
+	set(&l.AckWait, 30*time.Second)
 	if l.MaxDeliver <= 0 {
 		l.MaxDeliver = 20
 	}
@@ -76,15 +83,16 @@ func (l Limits) withDefaults() Limits {
 	if l.InFlight <= 0 {
 		l.InFlight = 64
 	}
+	if l.Outbox <= 0 {
+		l.Outbox = 100_000
+	}
 	return l
 }
 
-// The streams. Each event is stored once, as its publisher sent it; what a
-// receiver may not see is removed on the way to that receiver.
-const (
-	eventStream = "EVENTS"
-	deadStream  = "DEAD_LETTERS"
-)
+// The stream. Each event is stored once, as its publisher sent it; what a
+// receiver may not see is removed on the way to that receiver. What one receiver is
+// to get once more lies there too, where only that receiver's consumer looks.
+const eventStream = "EVENTS"
 
 // Lane carries events. Safe for concurrent use.
 type Lane struct {
@@ -95,9 +103,10 @@ type Lane struct {
 	rounds   rounds
 	compiled sync.Map // *manifest.Manifest → *publications
 	held     held     // deliveries that wait for an explicit acknowledgement
+	outbox   *outbox
 }
 
-// Open makes the streams, or changes them to the limits of today.
+// Open makes the stream, or changes it to the limits of today.
 func Open(ctx context.Context, c Config) (*Lane, error) {
 	c.Limits = c.Limits.withDefaults()
 	if c.Now == nil {
@@ -107,22 +116,21 @@ func Open(ctx context.Context, c Config) (*Lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]jetstream.Msg{}}}
+	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]map[string]holding{}, sent: map[sentKey]int{}}}
 	l.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>"}, Storage: jetstream.FileStorage,
+		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>", "again.>"}, Storage: jetstream.FileStorage,
 		MaxAge: c.Limits.Keep, Duplicates: min(c.Limits.Duplicates, c.Limits.Keep), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,
 		DenyDelete: true, AllowDirect: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the event stream: %w", err)
 	}
-	if _, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: deadStream, Description: "Deliveries that were given up, with the reason.", Subjects: []string{"dead.>"}, Storage: jetstream.FileStorage,
-		MaxAge: c.Limits.Keep, Discard: jetstream.DiscardOld, AllowDirect: true,
-	}); err != nil {
-		return nil, fmt.Errorf("make the dead letter stream: %w", err)
+	glance := defaultGlance
+	if !c.Bus.Shared() {
+		glance = 0
 	}
-	l.rounds = rounds{lane: l, open: map[string]*round{}}
+	l.outbox = newOutbox(c.Pool, c.Sealer, c.Limits.Outbox, glance)
+	l.rounds = rounds{lane: l, open: map[string]*round{}, runs: map[uuid.UUID]*run{}}
 	return l, nil
 }
 

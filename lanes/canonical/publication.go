@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/vivified/vivified/core/fault"
@@ -19,7 +21,9 @@ type Publication struct {
 	Type    string // normalised
 	Data    json.RawMessage
 	Classes trait.Classes // as the publisher labels it; never lower than what is declared
+	Subject string        // what it is about; events of one subject keep their order
 	Source  string        // the plugin the body claims; must agree with the credential
+	Refused error         // why this item of a batch cannot be read; the others can
 }
 
 // maxBatch is how many events one request may bring.
@@ -28,6 +32,7 @@ const maxBatch = 100
 // ReadPublications reads the body of a publish request: the JSON forms of the
 // contract, early ones included, and CloudEvents 1.0 in structured, binary and
 // batch mode. The error is a fault: Invalid, or Unprocessable for an unknown label.
+// In a batch it stands with the item that has it.
 func ReadPublications(h http.Header, body []byte) ([]Publication, error) {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
@@ -50,9 +55,7 @@ func ReadPublications(h http.Header, body []byte) ([]Publication, error) {
 		all := make([]Publication, 0, len(items))
 		for _, item := range items {
 			p, err := readStructured(item)
-			if err != nil {
-				return nil, err
-			}
+			p.Refused = err
 			all = append(all, p)
 		}
 		return all, nil
@@ -81,6 +84,7 @@ func readPlain(body []byte) (Publication, error) {
 		ID         string          `json:"id"`
 		EventID    string          `json:"event_id"`
 		Type       string          `json:"event_type"`
+		Subject    string          `json:"subject"`
 		Payload    json.RawMessage `json:"payload"`
 		Data       json.RawMessage `json:"data"`
 		Source     string          `json:"source_plugin"`
@@ -94,7 +98,7 @@ func readPlain(body []byte) (Publication, error) {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return Publication{}, malformed("An event is a JSON object with event_type and payload (or data).").Because(err)
 	}
-	p := Publication{ID: in.ID + in.EventID, Data: in.Payload, Source: in.Source}
+	p := Publication{ID: in.ID + in.EventID, Data: in.Payload, Subject: in.Subject, Source: in.Source}
 	if p.Source == "" {
 		p.Source = in.PluginID
 	} else if in.PluginID != "" && in.PluginID != p.Source {
@@ -124,6 +128,7 @@ func readStructured(body []byte) (Publication, error) {
 		ID             string          `json:"id"`
 		Source         string          `json:"source"`
 		Type           string          `json:"type"`
+		Subject        string          `json:"subject"`
 		ContentType    string          `json:"datacontenttype"`
 		Data           json.RawMessage `json:"data"`
 		Base64         *string         `json:"data_base64"`
@@ -142,7 +147,7 @@ func readStructured(body []byte) (Publication, error) {
 	if err != nil {
 		return Publication{}, err
 	}
-	p := Publication{ID: in.ID, Data: in.Data}
+	p := Publication{ID: in.ID, Data: in.Data, Subject: in.Subject}
 	return p, p.complete(in.Type, labels)
 }
 
@@ -158,7 +163,11 @@ func readBinary(h http.Header, kind string, body []byte) (Publication, error) {
 	if c := h.Get("Ce-Classification"); c != "" {
 		labels = strings.Split(c, ",")
 	}
-	p := Publication{ID: h.Get("Ce-Id"), Data: body}
+	subject, err := url.PathUnescape(h.Get("Ce-Subject")) // HTTP binding, section 3.1.3.2
+	if err != nil {
+		return Publication{}, malformed("The header Ce-Subject is not percent-encoded as CloudEvents demand.")
+	}
+	p := Publication{ID: h.Get("Ce-Id"), Data: body, Subject: subject}
 	return p, p.complete(h.Get("Ce-Type"), labels)
 }
 
@@ -183,8 +192,11 @@ func readLabels(raw json.RawMessage) ([]string, error) {
 	return nil, malformed("classification is a class, or a list of classes.")
 }
 
-// maxID is how long a publisher's own id may be.
-const maxID = 128
+// How long a publisher's own id, and a subject, may be, in bytes.
+const (
+	maxID      = 128
+	maxSubject = 256
+)
 
 // complete checks and fills in what all forms share.
 func (p *Publication) complete(typ string, labels []string) error {
@@ -194,6 +206,9 @@ func (p *Publication) complete(typ string, labels []string) error {
 	}
 	if len(p.ID) > maxID || strings.ContainsFunc(p.ID, func(c rune) bool { return c <= ' ' || c == 0x7f || c > 0x7e }) {
 		return fault.New(fault.Invalid, "event.id", "An event id is at most 128 printable ASCII characters without spaces.")
+	}
+	if len(p.Subject) > maxSubject || strings.ContainsFunc(p.Subject, unicode.IsControl) || !utf8.ValidString(p.Subject) {
+		return fault.New(fault.Invalid, "event.subject", "A subject is at most 256 bytes of text without control characters.")
 	}
 	if p.Data = bytes.TrimSpace(p.Data); len(p.Data) == 0 {
 		p.Data = json.RawMessage("null")

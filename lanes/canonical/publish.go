@@ -18,20 +18,26 @@ import (
 	"github.com/vivified/vivified/core/trait"
 )
 
-// publishTimeout bounds how long a publisher waits for the disk.
-const publishTimeout = 5 * time.Second
+// publishTimeout bounds how long a publisher waits for the disk, and busTimeout how
+// much of that the bus may take before the event goes into the outbox.
+const (
+	publishTimeout = 5 * time.Second
+	busTimeout     = 3 * time.Second
+)
 
 // Receipt tells a publisher that its event is durable.
 type Receipt struct {
 	EventID   string
 	Duplicate bool // the same id was accepted before: nothing is delivered twice
+	Waiting   bool // durable, and not yet on the bus: it is delivered once that answers
 	Decision  string
 }
 
 // Publish decides on an event of the plugin that acts in ctx and keeps it
 // durably; when it returns without error the event survives a crash. Errors are
 // faults: Denied, Invalid, Unprocessable for data that breaks its schema,
-// TooLarge, TooMany, Unavailable while bus or audit do not answer.
+// TooLarge, TooMany, Unavailable while the audit does not answer, or neither bus
+// nor outbox takes the event.
 func (l *Lane) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	who, snap := actor.From(ctx), l.Plugins.Snapshot()
 	if p.Source != "" && p.Source != who.ID {
@@ -71,20 +77,28 @@ func (l *Lane) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	ack, err := l.keep(ctx, meta{
+	k, err := l.keep(ctx, meta{
 		ID: id, Type: p.Type, Publisher: who.ID, Tenant: publisher.Tenant, Trace: actor.Trace(ctx), Classes: classes,
-		Schema: declared.digest, Time: l.Now().UTC(),
+		Subject: p.Subject, Schema: declared.digest, Time: l.Now().UTC(),
 	}, p)
 	if err != nil {
 		passage.End(ctx, audit.Failed, map[string]any{"code": "bus.unavailable"})
 		return Receipt{}, busDown(err)
 	}
-	passage.End(ctx, audit.OK, map[string]any{"sequence": ack.Sequence, "duplicate": ack.Duplicate})
-	return Receipt{EventID: id, Duplicate: ack.Duplicate, Decision: passage.ID.String()}, nil
+	passage.End(ctx, audit.OK, k)
+	return Receipt{EventID: id, Duplicate: k.Duplicate, Waiting: k.Waiting, Decision: passage.ID.String()}, nil
 }
 
-// keep stores an event and waits until the bus has acknowledged it.
-func (l *Lane) keep(ctx context.Context, m meta, p Publication) (*jetstream.PubAck, error) {
+// kept is how an event became durable.
+type kept struct {
+	Sequence  uint64 `json:"sequence,omitempty"`
+	Duplicate bool   `json:"duplicate"`
+	Waiting   bool   `json:"waiting,omitempty"` // in the outbox, for the bus
+}
+
+// keep makes an event durable: on the bus, or in the outbox while the bus does not
+// answer or the publisher's earlier events still wait for it.
+func (l *Lane) keep(ctx context.Context, m meta, p Publication) (kept, error) {
 	msg := &nats.Msg{Subject: subject(m.Tenant, m.Type), Header: m.header(), Data: p.Data}
 	if p.ID != "" {
 		msg.Header.Set(jetstream.MsgIDHeader, m.Publisher+":"+p.ID)
@@ -92,14 +106,33 @@ func (l *Lane) keep(ctx context.Context, m meta, p Publication) (*jetstream.PubA
 	// Decided is decided: a publisher that leaves does not cut its event off.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	ack, err := l.js.PublishMsg(ctx, msg)
+	behind, err := l.outbox.holds(ctx, m.Publisher)
 	if err != nil {
-		return nil, err
+		return kept{}, err
 	}
-	if ack.Stream != eventStream {
-		return nil, errors.New("acknowledged by another stream: " + ack.Stream)
+	var unsure bool
+	if !behind {
+		bctx, cancel := context.WithTimeout(ctx, busTimeout)
+		ack, err := l.js.PublishMsg(bctx, msg)
+		cancel()
+		if err == nil {
+			return kept{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+		}
+		unsure = !notSent(err)
+		l.Log.WarnContext(ctx, "the bus takes no event; it waits in the outbox", "publisher", m.Publisher, "event", m.ID, "error", err)
 	}
-	return ack, nil
+	duplicate, err := l.outbox.add(ctx, m, msg, unsure)
+	return kept{Duplicate: duplicate, Waiting: true}, err
+}
+
+// notSent reports whether an event certainly did not reach the bus.
+func notSent(err error) bool {
+	for _, known := range []error{nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionReconnecting, nats.ErrNoResponders, jetstream.ErrNoStreamResponse} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // subject is where events of a type are stored.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -35,8 +34,6 @@ type Sent struct {
 	Body []byte // the CloudEvent
 }
 
-var consumerSuffix = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
-
 const (
 	// doubt is how long an event that was sent waits for the connection to prove
 	// alive before it counts as received, where nobody acknowledges.
@@ -57,20 +54,23 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	if err != nil {
 		return err
 	}
-	if how.Consumer != "" && !consumerSuffix.MatchString(how.Consumer) {
-		return fault.New(fault.Invalid, "event.consumer", "A consumer name is 1 to 32 lower-case letters and digits.")
+	name, err := durable(id, how.Consumer)
+	if err != nil {
+		return err
 	}
 	patterns, err := wanted(p.Manifest, how.Types)
 	if err != nil {
 		return err
 	}
-	name := consumerName(id, how.Consumer)
+	first := l.fromNow
 	if how.Consumer == "" && !slices.Equal(patterns, p.Manifest.Events.Subscribes) {
 		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
 		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(patterns)), " ")))
-		name = consumerName(id, "types-"+hex.EncodeToString(sum[:6]))
+		name = consumerName(id, typesMark+hex.EncodeToString(sum[:6]))
+	} else if how.Consumer == "" {
+		first = l.fromEnabled(p)
 	}
-	consumer, err := l.consumer(ctx, p, name, patterns)
+	consumer, err := l.consumer(ctx, p, name, patterns, first)
 	if err != nil {
 		return busDown(err)
 	}
@@ -81,7 +81,7 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	end := func(err error) { once.Do(func() { over = err; stop() }) }
 	go l.untilInactive(ctx, id, end)
 
-	out := &outlet{lane: l, plugin: id, how: how, send: send}
+	out := &outlet{lane: l, plugin: id, consumer: name, how: how, send: send}
 	defer out.giveBack()
 	if how.LastID != "" && !how.Explicit {
 		if err := l.replay(ctx, out, consumer, patterns, how.LastID); err != nil {
@@ -198,61 +198,87 @@ func wanted(m *manifest.Manifest, types []string) ([]string, error) {
 
 // outlet sends events down one stream and remembers those whose arrival is in doubt.
 type outlet struct {
-	lane   *Lane
-	plugin string
-	how    Listening
-	send   func(*Sent) error
-	mu     sync.Mutex
-	unsure []unsure
+	lane     *Lane
+	plugin   string
+	consumer string // its durable name
+	how      Listening
+	send     func(*Sent) error
+	mu       sync.Mutex
+	unsure   []unsure
 }
 
 type unsure struct {
-	msg jetstream.Msg
-	at  time.Time
+	ticket
+	at time.Time
 }
 
-// pass decides on one event and sends what the plugin may see of it.
+// pass decides on one event and sends what the plugin may see of it. It waits
+// while the decision cannot be recorded, telling the connection that it lives.
 func (o *outlet) pass(ctx context.Context, msg jetstream.Msg) error {
-	l, m := o.lane, readMeta(msg.Headers())
-	began := l.Now()
-	call, w, err := o.decide(ctx, m, msg)
-	if err != nil {
-		_ = msg.NakWithDelay(time.Second)
-		return nil
+	l, m, t := o.lane, readMeta(msg.Headers()), ticketOf(msg)
+	if o.how.Explicit {
+		if tries := l.held.tries(o.consumer, t); tries >= l.Limits.MaxDeliver {
+			if err := l.bury(ctx, o.plugin, o.consumer, m, t, tries, "never acknowledged by the receiver"); err != nil {
+				return l.again(t, time.Second)
+			}
+			l.held.forget(o.consumer, t)
+			return nil
+		}
+	}
+	call, w, err := o.decide(m, msg.Data())
+	for err != nil {
+		if !sleep(ctx, time.Second) {
+			return l.again(t, 0)
+		}
+		l.working(t)
+		if err := o.send(nil); err != nil {
+			_ = l.again(t, 0)
+			return err
+		}
+		call, w, err = o.decide(m, msg.Data())
 	}
 	if !w.decision.Allow {
-		return msg.Ack()
+		l.doneSoon(t)
+		return nil
 	}
+	began := l.Now()
 	body, err := m.outside(w.data, w.removed)
 	if err != nil {
+		l.ended(m, w, call, began, 1, err.Error())
 		return err
 	}
+	if ctx.Err() != nil {
+		l.ended(m, w, call, began, 1, "the stream ended before it was sent")
+		return l.again(t, 0)
+	}
+	tries := 1
 	if o.how.Explicit {
-		l.held.put(o.plugin, m.ID, msg)
+		tries = l.held.put(o.plugin, o.consumer, m, t, began.Add(l.Limits.AckWait))
 	}
 	if err := o.send(&Sent{ID: m.ID, Type: m.Type, Body: body}); err != nil {
-		l.ended(m, w, call, began, "the connection closed")
-		_ = msg.Nak()
+		l.ended(m, w, call, began, tries, "the connection closed")
+		_ = l.again(t, 0)
 		return err
 	}
-	l.ended(m, w, call, began, "")
+	l.ended(m, w, call, began, tries, "")
 	if !o.how.Explicit {
 		o.mu.Lock()
-		o.unsure = append(o.unsure, unsure{msg, l.Now()})
+		o.unsure = append(o.unsure, unsure{t, l.Now()})
 		o.mu.Unlock()
 	}
 	return nil
 }
 
-func (o *outlet) decide(ctx context.Context, m meta, msg jetstream.Msg) (uuid.UUID, word, error) {
+// decide asks the gate about the plugin as it is now, and has the answer recorded.
+func (o *outlet) decide(m meta, data []byte) (uuid.UUID, word, error) {
 	l := o.lane
 	p, err := l.listener(o.plugin)
 	if err != nil {
 		return uuid.Nil, word{}, err
 	}
 	snap := l.Plugins.Snapshot()
-	w := l.judge(snap, m, msg.Data(), p.Party(), p.Level())
-	call, err := l.rounds.join(ctx, m, w, receivers(snap, m))
+	w := l.judge(snap, m, data, p.Party(), p.Level())
+	call, err := l.rounds.join(m, w, receivers(snap, m))
 	return call, w, err
 }
 
@@ -262,10 +288,10 @@ func (o *outlet) settle(before time.Time) {
 	defer o.mu.Unlock()
 	n := 0
 	for n < len(o.unsure) && o.unsure[n].at.Before(before) {
-		_ = o.unsure[n].msg.Ack()
+		o.lane.doneSoon(o.unsure[n].ticket)
 		n++
 	}
-	o.unsure = o.unsure[n:]
+	o.unsure = slices.Delete(o.unsure, 0, n)
 }
 
 // giveBack returns what may not have arrived: it comes again on the next connection.
@@ -273,7 +299,7 @@ func (o *outlet) giveBack() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, u := range o.unsure {
-		_ = u.msg.Nak()
+		_ = o.lane.again(u.ticket, 0)
 	}
 	o.unsure = nil
 }
@@ -281,10 +307,6 @@ func (o *outlet) giveBack() {
 // replay sends again what the consumer counts as delivered and the plugin does
 // not know it has: everything after its last id. Each is decided anew.
 func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consumer, patterns []string, lastID string) error {
-	began, ok := timeOf(lastID)
-	if !ok {
-		return nil // a publisher's own id tells no time; what is unacknowledged comes again anyway
-	}
 	info, err := consumer.Info(ctx)
 	if err != nil {
 		return busDown(err)
@@ -293,14 +315,19 @@ func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consu
 	if err != nil {
 		return err
 	}
-	from := began.Add(-time.Second)
+	last, err := l.sequenceOf(ctx, p.Tenant, lastID)
+	if err != nil {
+		return busDown(err)
+	}
+	if last == 0 || last >= info.AckFloor.Stream {
+		return nil // not kept any more, or what follows it comes anyway
+	}
 	past, err := l.events.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: filters(p.Tenant, patterns), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &from,
+		FilterSubjects: filters(p.Tenant, patterns), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last + 1,
 	})
 	if err != nil {
 		return busDown(err)
 	}
-	known := false
 	for n := 0; n < replayMost; n++ {
 		msg, err := past.Next(jetstream.FetchMaxWait(500 * time.Millisecond))
 		if err != nil {
@@ -311,73 +338,23 @@ func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consu
 			return nil
 		}
 		m := readMeta(msg.Headers())
-		if !known {
-			known = m.ID == lastID
-			continue
-		}
-		began := l.Now()
-		call, w, err := out.decide(ctx, m, msg)
-		if err != nil || !w.decision.Allow {
-			continue
-		}
-		body, err := m.outside(w.data, w.removed)
+		call, w, err := out.decide(m, msg.Data())
 		if err != nil {
 			return err
 		}
-		if err := out.send(&Sent{ID: m.ID, Type: m.Type, Body: body}); err != nil {
+		if !w.decision.Allow {
+			continue
+		}
+		began := l.Now()
+		body, err := m.outside(w.data, w.removed)
+		if err == nil {
+			err = out.send(&Sent{ID: m.ID, Type: m.Type, Body: body})
+		}
+		if err != nil {
+			l.ended(m, w, call, began, 1, "the connection closed")
 			return nil
 		}
-		l.ended(m, w, call, began, "")
-	}
-	return nil
-}
-
-// timeOf returns the time in a UUIDv7 (RFC 9562, section 5.7).
-func timeOf(id string) (time.Time, bool) {
-	u, err := uuid.Parse(id)
-	if err != nil || u.Version() != 7 {
-		return time.Time{}, false
-	}
-	return time.Unix(u.Time().UnixTime()), true
-}
-
-// held are events sent with explicit acknowledgement, until it comes.
-type held struct {
-	mu sync.Mutex
-	by map[heldKey]jetstream.Msg
-}
-
-type heldKey struct{ plugin, event string }
-
-func (h *held) put(plugin, event string, msg jetstream.Msg) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.by[heldKey{plugin, event}] = msg
-}
-
-func (h *held) take(plugin, event string) (jetstream.Msg, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	msg, ok := h.by[heldKey{plugin, event}]
-	delete(h.by, heldKey{plugin, event})
-	return msg, ok
-}
-
-// Ack settles an event that the acting plugin received with explicit
-// acknowledgement: done, or to be sent again.
-func (l *Lane) Ack(ctx context.Context, event string, done bool) error {
-	msg, ok := l.held.take(actor.From(ctx).ID, event)
-	if !ok {
-		return fault.New(fault.NotFound, "event.unknown", "No event with this id waits for an acknowledgement of this plugin.")
-	}
-	if done {
-		if err := msg.DoubleAck(ctx); err != nil {
-			return busDown(err)
-		}
-		return nil
-	}
-	if err := msg.NakWithDelay(time.Second); err != nil {
-		return busDown(err)
+		l.ended(m, w, call, began, 1, "")
 	}
 	return nil
 }

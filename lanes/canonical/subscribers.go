@@ -3,7 +3,6 @@ package canonical
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,17 +12,25 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/db"
 )
 
-// ackWait is how long a delivery may take before the bus hands it out again.
-const ackWait = 30 * time.Second
-
-// Run keeps one durable consumer for every active subscriber, and delivers to
-// those that want webhooks, until ctx ends.
+// Run keeps one durable consumer for every active subscriber, delivers to those
+// that want webhooks, and brings the outbox to the bus, until ctx ends.
 func (l *Lane) Run(ctx context.Context) error {
 	hooks, seen := map[string]*hook{}, map[string]time.Time{}
+	ending := map[string]<-chan struct{}{} // hooks that were stopped, until they are still
+	if err := l.answerOthers(ctx); err != nil {
+		return err
+	}
+	// A webhook that is under way when the core stops may finish, for a moment.
+	quit, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	context.AfterFunc(ctx, func() { time.AfterFunc(lastWord, cut) })
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { l.empty(ctx) })
+	running.Go(func() { l.upkeep(ctx) })
 	for {
 		changed := l.Plugins.Changed()
 		snap := l.Plugins.Snapshot()
@@ -32,6 +39,7 @@ func (l *Lane) Run(ctx context.Context) error {
 			p, ok := snap.Plugin(id)
 			if !ok || !wantsWebhook(p) || p.Manifest != h.manifest {
 				h.stop()
+				ending[id] = h.still
 				delete(hooks, id)
 			}
 		}
@@ -43,7 +51,7 @@ func (l *Lane) Run(ctx context.Context) error {
 			if hooks[p.ID] != nil {
 				continue
 			}
-			consumer, err := l.consumer(ctx, p, consumerName(p.ID, ""), p.Manifest.Events.Subscribes)
+			consumer, err := l.consumer(ctx, p, consumerName(p.ID, ""), p.Manifest.Events.Subscribes, l.fromEnabled(p))
 			if err != nil {
 				complete = false
 				if ctx.Err() == nil {
@@ -55,8 +63,16 @@ func (l *Lane) Run(ctx context.Context) error {
 				continue
 			}
 			hctx, stop := context.WithCancel(ctx)
-			hooks[p.ID] = &hook{manifest: p.Manifest, stop: stop}
-			running.Go(func() { l.push(hctx, p.ID, consumer) })
+			still, before := make(chan struct{}), ending[p.ID]
+			delete(ending, p.ID)
+			hooks[p.ID] = &hook{manifest: p.Manifest, stop: stop, still: still}
+			running.Go(func() {
+				defer close(still)
+				if before != nil {
+					<-before // two at a time would mix up the order
+				}
+				l.push(hctx, quit, p.ID, consumer)
+			})
 		}
 		retry := time.NewTimer(time.Second)
 		if complete {
@@ -76,6 +92,7 @@ func (l *Lane) Run(ctx context.Context) error {
 type hook struct {
 	manifest *manifest.Manifest
 	stop     context.CancelFunc
+	still    <-chan struct{} // closed when nothing of it is under way any more
 }
 
 func wantsWebhook(p *registry.Plugin) bool {
@@ -100,7 +117,7 @@ func (l *Lane) sweep(ctx context.Context, snap *registry.Snapshot, seen map[stri
 		}
 		names := l.events.ConsumerNames(ctx)
 		for name := range names.Name() {
-			owner, _, _ := strings.Cut(name, "__")
+			owner, _, _ := strings.Cut(name, nameMark)
 			if !strings.HasPrefix(name, consumerPrefix) || !gone[owner] && live[owner] {
 				continue
 			}
@@ -108,6 +125,7 @@ func (l *Lane) sweep(ctx context.Context, snap *registry.Snapshot, seen map[stri
 				l.Log.WarnContext(ctx, "consumer of a plugin that left not deleted; trying again", "consumer", name, "error", err)
 				return false
 			}
+			l.held.leave(name)
 		}
 		if names.Err() != nil {
 			return false
@@ -120,68 +138,12 @@ func (l *Lane) sweep(ctx context.Context, snap *registry.Snapshot, seen map[stri
 	return true
 }
 
-const consumerPrefix = "sub-"
-
-// consumerName is the durable's name. A plugin id has no _ in it: its dots are
-// written so, never two in a row, and a name of its own follows after __.
-func consumerName(plugin, name string) string {
-	base := consumerPrefix + strings.ReplaceAll(plugin, ".", "_")
-	if name == "" {
-		return base
-	}
-	return base + "__" + name
-}
-
-// consumer returns a plugin's durable consumer, made or changed as needed. It
-// begins with the events published after it was first made.
-func (l *Lane) consumer(ctx context.Context, p *registry.Plugin, name string, patterns []string) (jetstream.Consumer, error) {
-	return l.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: name, Description: "Events for " + p.ID, FilterSubjects: filters(p.Tenant, patterns), DeliverPolicy: jetstream.DeliverNewPolicy,
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: 1024,
-	})
-}
-
-// filters are the subjects of some patterns, none of which covers another:
-// JetStream refuses overlapping ones.
-func filters(tenant string, patterns []string) []string {
-	scope := strings.ReplaceAll(tenant, ".", "_")
-	if tenant == policy.Everyone {
-		scope = "*"
-	}
-	var subjects []string
-	for _, p := range patterns {
-		if slices.ContainsFunc(patterns, func(other string) bool { return other != p && covers(other, p) }) {
-			continue
-		}
-		s := "ev." + scope + "." + p
-		if p == "*" {
-			s = "ev." + scope + ".>"
-		} else if prefix, ok := strings.CutSuffix(p, ".*"); ok {
-			s = "ev." + scope + "." + prefix + ".>"
-		}
-		if !slices.Contains(subjects, s) {
-			subjects = append(subjects, s)
+// upkeep forgets what has passed, until ctx ends.
+func (l *Lane) upkeep(ctx context.Context) {
+	for sleep(ctx, time.Minute) {
+		l.held.expire(l.Now())
+		if _, err := db.New(l.Pool).DeadLetterTrim(ctx, l.Now().Add(-l.Limits.Keep)); err != nil && ctx.Err() == nil {
+			l.Log.WarnContext(ctx, "old dead letters not removed", "error", err)
 		}
 	}
-	return subjects
-}
-
-// covers reports whether every type that p matches, wide matches too.
-func covers(wide, p string) bool {
-	if wide == "*" {
-		return true
-	}
-	prefix, ok := strings.CutSuffix(wide, "*")
-	return ok && strings.HasPrefix(p, prefix)
-}
-
-// receivers counts the active subscribers of an event, which share one record.
-func receivers(snap *registry.Snapshot, m meta) int {
-	n := 0
-	for _, p := range snap.Plugins() {
-		if p.State == policy.Active && p.Manifest.Events.Subscribed(m.Type) && (p.Tenant == m.Tenant || p.Tenant == policy.Everyone) {
-			n++
-		}
-	}
-	return max(n, 1)
 }

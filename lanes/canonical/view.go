@@ -3,8 +3,10 @@ package canonical
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/vivified/vivified/core/actor"
@@ -19,6 +21,7 @@ type Event struct {
 	ID        string
 	Type      string
 	Publisher string
+	Subject   string // "" also while part of the data is hidden: it may name that
 	Trace     string
 	Time      time.Time
 	Classes   trait.Classes
@@ -29,20 +32,23 @@ type Event struct {
 }
 
 // see applies the gate and the redaction of a first delivery to a person who looks.
-func (l *Lane) see(who actor.Actor, h jetstream.Msg) Event {
-	m := readMeta(h.Headers())
-	e := Event{ID: m.ID, Type: m.Type, Publisher: m.Publisher, Trace: m.Trace, Time: m.Time, Classes: m.Classes}
-	if md, err := h.Metadata(); err == nil {
-		e.Sequence = md.Sequence.Stream
-	}
+func (l *Lane) see(who actor.Actor, h nats.Header, data []byte, sequence uint64) Event {
+	m := readMeta(h)
+	e := Event{ID: m.ID, Type: m.Type, Publisher: m.Publisher, Trace: m.Trace, Time: m.Time, Classes: m.Classes, Sequence: sequence}
 	party := policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits}
-	w := l.weigh(l.Plugins.Snapshot(), m, h.Data(), party, audit.None, l.Plugins.Policy().Decide)
+	w := l.weigh(l.Plugins.Snapshot(), m, data, party, audit.None, l.Plugins.Policy().Decide)
 	if !w.decision.Allow {
 		e.Withheld = w.decision.Reason.Sentence
 		return e
 	}
-	e.Data, e.Removed = w.data, w.removed
+	if e.Data, e.Removed = w.data, w.removed; len(w.removed) == 0 {
+		e.Subject = m.Subject
+	}
 	return e
+}
+
+func (l *Lane) seeMsg(who actor.Actor, msg jetstream.Msg) Event {
+	return l.see(who, msg.Headers(), msg.Data(), ticketOf(msg).sequence)
 }
 
 // Recent returns the newest events, newest first, as the person acting in ctx
@@ -69,7 +75,7 @@ func (l *Lane) Recent(ctx context.Context, most int) ([]Event, error) {
 		return nil, busDown(err)
 	}
 	for msg := range batch.Messages() {
-		events = append(events, l.see(actor.From(ctx), msg))
+		events = append(events, l.seeMsg(actor.From(ctx), msg))
 	}
 	for i, j := 0, len(events)-1; i < j; i, j = i+1, j-1 {
 		events[i], events[j] = events[j], events[i]
@@ -97,44 +103,34 @@ func (l *Lane) Tail(ctx context.Context, send func(Event) error) error {
 		if err != nil {
 			return nil
 		}
-		if err := send(l.see(who, msg)); err != nil {
+		if err := send(l.seeMsg(who, msg)); err != nil {
 			return nil
 		}
 	}
 }
 
-// findMost bounds how far Find looks for an event whose id tells no time.
-const findMost = 5000
-
 // Find returns one event, as the person acting in ctx may see it. The error is a NotFound fault.
 func (l *Lane) Find(ctx context.Context, id string) (Event, error) {
 	who := actor.From(ctx)
-	conf := jetstream.OrderedConsumerConfig{FilterSubjects: filters(who.Tenant, []string{"*"})}
-	if at, ok := timeOf(id); ok {
-		from := at.Add(-time.Second)
-		conf.DeliverPolicy, conf.OptStartTime = jetstream.DeliverByStartTimePolicy, &from
-	} else {
-		info, err := l.events.Info(ctx)
-		if err != nil {
-			return Event{}, busDown(err)
-		}
-		conf.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
-		conf.OptStartSeq = max(1, info.State.FirstSeq, info.State.LastSeq-min(info.State.LastSeq, findMost)+1)
-	}
-	c, err := l.events.OrderedConsumer(ctx, conf)
+	seq, err := l.sequenceOf(ctx, who.Tenant, id)
 	if err != nil {
 		return Event{}, busDown(err)
 	}
-	batch, err := c.FetchNoWait(findMost)
+	if seq == 0 {
+		return Event{}, unknownEvent()
+	}
+	kept, err := l.events.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Event{}, unknownEvent()
+	}
 	if err != nil {
 		return Event{}, busDown(err)
 	}
-	for msg := range batch.Messages() {
-		if msg.Headers().Get(headID) == id {
-			return l.see(who, msg), nil
-		}
-	}
-	return Event{}, fault.New(fault.NotFound, "event.unknown", "There is no event with this id; it may be older than events are kept.")
+	return l.see(who, kept.Header, kept.Data, seq), nil
+}
+
+func unknownEvent() *fault.Fault {
+	return fault.New(fault.NotFound, "event.unknown", "There is no event with this id; it may be older than events are kept.")
 }
 
 // Stats are counts of the bus.
@@ -142,8 +138,9 @@ type Stats struct {
 	Events      uint64           `json:"events"` // kept now
 	Bytes       uint64           `json:"bytes"`
 	Last        uint64           `json:"last_sequence"`
-	DeadLetters uint64           `json:"dead_letters"`
-	Waiting     map[string]int64 `json:"waiting"` // by consumer: not delivered yet, or not acknowledged
+	DeadLetters uint64           `json:"dead_letters"` // that nobody settled yet
+	Outbox      int64            `json:"outbox"`       // accepted, and waiting for the bus
+	Waiting     map[string]int64 `json:"waiting"`      // by consumer: not delivered yet, or not acknowledged
 }
 
 // Stats counts what is kept and what waits.
@@ -153,11 +150,17 @@ func (l *Lane) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, busDown(err)
 	}
 	s := Stats{Events: info.State.Msgs, Bytes: info.State.Bytes, Last: info.State.LastSeq, Waiting: map[string]int64{}}
-	if dead, err := l.js.Stream(ctx, deadStream); err == nil {
-		if di, err := dead.Info(ctx); err == nil {
-			s.DeadLetters = di.State.Msgs
-		}
+	letters, err := l.WaitingLetters(ctx)
+	if err != nil {
+		return Stats{}, err
 	}
+	for _, n := range letters {
+		s.DeadLetters += uint64(n)
+	}
+	if err := l.outbox.look(ctx); err != nil {
+		return Stats{}, err
+	}
+	s.Outbox = l.outbox.size()
 	list := l.events.ListConsumers(ctx)
 	for c := range list.Info() {
 		if c.Config.Durable != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/db/dbtest"
 	"github.com/vivified/vivified/lanes/canonical"
 )
@@ -61,14 +62,24 @@ type hook struct {
 
 func newWorld(t *testing.T, limits canonical.Limits) *world {
 	t.Helper()
-	w := &world{journal: &journal{}, hooks: make(chan hook, 100), answers: map[string]int{}}
-	log := slog.New(slog.DiscardHandler)
-	var err error
-	if w.bus, err = canonical.StartBus(canonical.BusConfig{Dir: t.TempDir(), Log: log, Name: "test"}); err != nil {
+	bus, err := canonical.StartBus(canonical.BusConfig{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Name: "test"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.bus.Close)
+	return newWorldOn(t, bus, limits)
+}
+
+// newWorldOn is newWorld on a bus that the test chose.
+func newWorldOn(t *testing.T, bus *canonical.Bus, limits canonical.Limits) *world {
+	t.Helper()
+	t.Cleanup(bus.Close)
+	w := &world{bus: bus, journal: &journal{}, hooks: make(chan hook, 1000), answers: map[string]int{}}
+	log := slog.New(slog.DiscardHandler)
 	pool := dbtest.New(t).Pool
+	sealer, err := settings.NewSealer([]byte("0123456789abcdef0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.registry, err = registry.Open(t.Context(), registry.Config{Pool: pool, Waker: w.bus, Log: log}); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +87,7 @@ func newWorld(t *testing.T, limits canonical.Limits) *world {
 		w.install(t, text)
 	}
 	w.lane, err = canonical.Open(t.Context(), canonical.Config{
-		Bus: w.bus, Plugins: w.registry, Gate: gate.New(gate.Config{Policy: w.registry.Policy, Record: w.journal, Log: log}), Record: w.journal,
+		Bus: w.bus, Pool: pool, Sealer: sealer, Plugins: w.registry, Gate: gate.New(gate.Config{Policy: w.registry.Policy, Record: w.journal, Log: log}), Record: w.journal,
 		Caller: w, Tokens: tokens{}, Limits: limits, Log: log,
 	})
 	if err != nil {
