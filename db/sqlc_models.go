@@ -135,6 +135,28 @@ type CustomTrait struct {
 	CreatedAt     time.Time
 }
 
+type DeadLetter struct {
+	ID       uuid.UUID
+	TenantID string
+	PluginID string
+	// the durable consumer that gave up: a plugin may have several
+	Consumer   string
+	Sequence   int64
+	EventID    string
+	EventType  string
+	Publisher  string
+	TraceID    string
+	Classes    []string
+	EventAt    time.Time
+	Attempts   int32
+	Reason     string
+	DiedAt     time.Time
+	State      string
+	SettledAt  *time.Time
+	SettledBy  string
+	SettledWhy string
+}
+
 type EgressApproval struct {
 	ID           uuid.UUID
 	PluginID     string
@@ -162,6 +184,19 @@ type EgressObserved struct {
 	LastSeen  time.Time
 	Requests  int64
 	LastRule  string
+}
+
+type EventOutbox struct {
+	Seq       int64
+	Publisher string
+	EventID   string
+	// the bus was asked first and did not answer: it may have the event
+	Unsure  bool
+	Subject string
+	Header  json.RawMessage
+	// the data, sealed under the master key
+	Sealed   []byte
+	StoredAt time.Time
 }
 
 type Grant struct {
