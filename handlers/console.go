@@ -19,6 +19,7 @@ type consolePage struct {
 // consolePages are the pages there are.
 var consolePages = []consolePage{
 	{"Overview", views.PathOverview, nil},
+	{"Approvals", views.PathApprovals, nil},
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
@@ -48,10 +49,27 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
 	}
-	for _, part := range [][]route{s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM()} {
 		table = append(table, part...)
 	}
 	return table
+}
+
+// consoleApprovals are the pages of what waits for somebody's word. Who may see and
+// decide which request is for their service to say.
+func (s *Server) consoleApprovals() []route {
+	const one = views.PathApprovals + "/:id"
+	return []route{
+		{method: get, path: views.PathApprovals, who: users, handler: s.approvalsPage},
+		{method: get, path: views.PathApprovals + "/new", who: users, handler: s.askNewRequest},
+		{method: post, path: views.PathApprovals + "/new", who: users, handler: s.newRequest, body: form},
+		{method: get, path: one, who: users, handler: s.approvalPage},
+		{method: get, path: one + "/approve", who: users, handler: s.askApproveRequest},
+		{method: post, path: one + "/approve", who: users, fresh: true, handler: s.decideRequest(true), body: form},
+		{method: get, path: one + "/deny", who: users, handler: s.askDenyRequest},
+		{method: post, path: one + "/deny", who: users, handler: s.decideRequest(false), body: form},
+		{method: post, path: one + "/withdraw", who: users, handler: s.withdrawRequest, body: form},
+	}
 }
 
 // consolePlugins are the pages of plugins and what is done to them there.

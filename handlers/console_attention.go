@@ -3,9 +3,11 @@ package handlers
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/policy"
@@ -28,6 +30,7 @@ func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 	if v.who.Traits.Empty() {
 		items = append(items, v.newcomer(ctx))
 	}
+	items = append(items, v.approvalAttention(ctx)...)
 	if v.has(trait.Viewer) {
 		for _, p := range v.snap.Plugins() {
 			items = append(items, v.pluginAttention(ctx, p)...)
@@ -46,6 +49,24 @@ func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 		items = append(items, denials...)
 	}
 	return items, nil
+}
+
+// approvalAttention counts the requests that wait for whoever looks.
+func (v *visit) approvalAttention(ctx context.Context) []views.Attention {
+	counts, total, parts := v.approvals(ctx), 0, []string{}
+	for _, k := range approval.Kinds() {
+		if n := counts[k]; n > 0 {
+			total += n
+			parts = append(parts, strings.ToLower(views.ApprovalKind(k).Word())+": "+strconv.Itoa(n))
+		}
+	}
+	if total == 0 {
+		return nil
+	}
+	return []views.Attention{{
+		Tone: views.Warn, Title: count(total, "request waits", "requests wait") + " for your word", Text: strings.Join(parts, ", ") + ".",
+		Actions: []views.Action{{Label: "Review", Object: "approvals", Get: true, Href: views.PathApprovals}},
+	}}
 }
 
 // newcomer tells somebody without any trait whom to ask.

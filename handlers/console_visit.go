@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
@@ -60,6 +61,7 @@ func (v *visit) shell(ctx context.Context, f frame) views.Shell {
 	if v.has(trait.PluginManager) {
 		v.countWaiting(nav)
 	}
+	v.countApprovals(ctx, nav)
 	s := views.Shell{Org: v.Settings.String(settings.Organisation), Nav: nav, Crumbs: f.crumbs, Live: f.live, Person: views.Person{Name: v.who.Name}}
 	if len(f.crumbs) > 0 {
 		s.Title = f.crumbs[len(f.crumbs)-1].Label
@@ -88,6 +90,34 @@ func (v *visit) countWaiting(nav []views.NavGroup) {
 			}
 		}
 	}
+}
+
+// countApprovals writes beside Approvals how many requests wait for whoever looks.
+func (v *visit) countApprovals(ctx context.Context, nav []views.NavGroup) {
+	n := 0
+	for _, waiting := range v.approvals(ctx) {
+		n += waiting
+	}
+	for _, g := range nav {
+		for i := range g.Items {
+			if g.Items[i].Href == views.PathApprovals {
+				g.Items[i].Count, g.Items[i].Tone = n, views.Warn
+			}
+		}
+	}
+}
+
+// approvals counts what waits for whoever looks, by kind. It is a courtesy: on a
+// failure it counts nothing.
+func (v *visit) approvals(ctx context.Context) map[approval.Kind]int {
+	if len(approval.Sees(v.who.Traits)) == 0 {
+		return nil
+	}
+	counts, err := v.Approvals.Counts(ctx)
+	if err != nil {
+		return nil
+	}
+	return counts
 }
 
 // why says why something is not permitted: nil when whoever looks holds the

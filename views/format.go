@@ -113,6 +113,14 @@ func age(d time.Duration) string {
 	}
 }
 
+// left writes the time until something ends.
+func left(d time.Duration) string {
+	if d <= 0 {
+		return "over"
+	}
+	return age(d)
+}
+
 // initials returns up to two capital letters of a name.
 func initials(name string) string {
 	var out []rune

@@ -39,11 +39,12 @@ const (
 	Waiting   Status = "waiting"
 	Dead      Status = "dead"
 
-	Approved Status = "approved"
-	Expired  Status = "expired"
-	Declared Status = "declared"
-	Accepted Status = "accepted"
-	Missing  Status = "missing"
+	Approved  Status = "approved"
+	Expired   Status = "expired"
+	Withdrawn Status = "withdrawn"
+	Declared  Status = "declared"
+	Accepted  Status = "accepted"
+	Missing   Status = "missing"
 
 	Invited   Status = "invited"
 	Suspended Status = "suspended"
@@ -78,6 +79,7 @@ var statuses = map[Status]statusLook{
 	Dead:        {Danger, "octagon-x", "Dead letter"},
 	Approved:    {OK, "circle-check", "Approved"},
 	Expired:     {Warn, "hourglass", "Expired"},
+	Withdrawn:   {Neutral, "undo-2", "Withdrawn"},
 	Declared:    {Neutral, "circle-dashed", "Declared"},
 	Accepted:    {OK, "circle-check", "Accepted"},
 	Missing:     {Danger, "circle-alert", "Missing"},

@@ -29,6 +29,8 @@ const (
 	PathUserInvite = "/console/users/invite"
 	PathAccount    = "/console/account"
 	PathPalette    = "/console/palette"
+	PathApprovals  = "/console/approvals"
+	PathEgress     = "/console/egress"
 )
 
 // Paths below the account, all POST.
@@ -50,8 +52,11 @@ func UserPath(id string, below ...string) string { return join(PathUsers, id, be
 // EventPath returns the address of an event.
 func EventPath(id string) string { return join(PathEvents, id, nil) }
 
-// DecisionPath returns the address of a decision.
-func DecisionPath(id string) string { return join(PathDecisions, id, nil) }
+// DecisionPath returns the address of a decision, or of what is below it.
+func DecisionPath(id string, below ...string) string { return join(PathDecisions, id, below) }
+
+// ApprovalPath returns the address of a request, or of what is below it.
+func ApprovalPath(id string, below ...string) string { return join(PathApprovals, id, below) }
 
 // SessionPath returns the address below one of the person's own sessions.
 func SessionPath(id string, below ...string) string { return join(PathSessions, id, below) }

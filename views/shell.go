@@ -80,7 +80,7 @@ func worse(a, b Tone) bool {
 // be seen are left out; a group that loses all goes too.
 func StandardNav(path string, may func(page string) bool) []NavGroup {
 	groups := []NavGroup{
-		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}}},
+		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}, {Label: "Approvals", Href: PathApprovals, Key: "i"}}},
 		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}}},
 		{"Traffic", "waypoints", []NavItem{{Label: "Events", Href: PathEvents, Key: "e"}}},
 		{"Govern", "shield-check", []NavItem{{Label: "Audit", Href: PathAudit, Key: "a"}}},

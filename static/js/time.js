@@ -1,6 +1,6 @@
 // Times are written by the server in the reader's zone; here they are written
 // anew when the zone changes, and where a live part was drawn for another zone.
-// The forms are those of the server: clock, ms, min, day, full and age.
+// The forms are those of the server: clock, ms, min, day, full, age and left.
 (() => {
   "use strict";
 
@@ -37,6 +37,7 @@
 
   const written = (date, form, now) => {
     if (form === "age") return age(Date.now() - date);
+    if (form === "left") return date > Date.now() ? age(date - Date.now()) : "over";
     const p = parts(date, zone());
     const clock = `${p.hour}:${p.minute}:${p.second}`;
     if (form === "day") return `${p.day} ${p.month} ${p.year}`;
@@ -78,5 +79,5 @@
   };
   document.addEventListener("vv:prefs", refresh);
   document.addEventListener("htmx:after:swap", refresh);
-  setInterval(() => rewrite(document.querySelectorAll('time[data-f="age"]')), 5000);
+  setInterval(() => rewrite(document.querySelectorAll('time:is([data-f="age"], [data-f="left"])')), 5000);
 })();
