@@ -21,6 +21,7 @@ var consolePages = []consolePage{
 	{"Overview", views.PathOverview, nil},
 	{"Approvals", views.PathApprovals, nil},
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
+	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
@@ -105,6 +106,8 @@ func (s *Server) consolePlugins() []route {
 func (s *Server) consoleTraffic() []route {
 	events, auditors := []trait.ID{trait.EventViewer}, []trait.ID{trait.AuditViewer}
 	return []route{
+		{method: get, path: views.PathLanes, who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.laneMapPage},
+		{method: get, path: views.PathLanes + "/live", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.laneMapLive, slow: true},
 		{method: get, path: views.PathEvents, who: users, needs: events, action: "event.view", handler: s.eventsPage},
 		{method: get, path: views.PathTail, who: users, needs: events, action: "event.view", handler: s.eventsTail, slow: true},
 		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"github.com/vivified/vivified/core/actor"
@@ -21,9 +22,17 @@ const (
 	liveAnyway = 15 * time.Second
 )
 
-// overviewLive handles GET /console/live: the parts of the overview, drawn anew
-// whenever something has changed, until the session ends.
+// overviewLive handles GET /console/live: the parts of the overview.
 func (s *Server) overviewLive(c echo.Context) error {
+	return s.redrawn(c, func(v *visit, ctx context.Context) (templ.Component, error) {
+		props, err := v.overview(ctx)
+		return views.OverviewLive(props), err
+	})
+}
+
+// redrawn sends the parts of a page, drawn anew whenever something has changed,
+// until the session ends.
+func (s *Server) redrawn(c echo.Context, parts func(*visit, context.Context) (templ.Component, error)) error {
 	ctx, stop := s.whileGood(c.Request().Context())
 	defer stop()
 	r := c.Request().WithContext(ctx)
@@ -49,24 +58,24 @@ func (s *Server) overviewLive(c echo.Context) error {
 		if !ok {
 			return nil
 		}
-		if err := s.sendOverview(r, out); err != nil {
+		if err := s.redraw(r, out, parts); err != nil {
 			return nil
 		}
 	}
 }
 
-// sendOverview draws the overview for whoever sent r, and sends it.
-func (s *Server) sendOverview(r *http.Request, out *stream) error {
+// redraw draws parts for whoever sent r, and sends them.
+func (s *Server) redraw(r *http.Request, out *stream, parts func(*visit, context.Context) (templ.Component, error)) error {
 	v := s.visit(r)
-	props, err := v.overview(r.Context())
+	drawn, err := parts(v, r.Context())
 	if err != nil {
 		return out.comment("later")
 	}
-	var parts bytes.Buffer
-	if err := v.render(r.Context(), &parts, views.OverviewLive(props)); err != nil {
+	var message bytes.Buffer
+	if err := v.render(r.Context(), &message, drawn); err != nil {
 		return err
 	}
-	return out.send("", "", parts.Bytes())
+	return out.send("", "", message.Bytes())
 }
 
 // still returns the request of a stream with its sender as they are now: traits

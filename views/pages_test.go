@@ -61,6 +61,9 @@ func samples() []sample {
 		alone("ask", views.PluginPath("hello-greeter", "quarantine"), confirm, views.ConfirmDialog),
 		in("ask-page", views.PluginPath("hello-greeter", "quarantine"), greeterAt, confirm, views.ConfirmPage, views.ConfirmBody),
 
+		in("lanes", views.PathLanes, crumbs("Traffic", "", "Lane map", ""), laneMap, views.LaneMapPage, views.LaneMapBody),
+		in("lanes-first", views.PathLanes, crumbs("Traffic", "", "Lane map", ""), func() views.LaneMap { m := laneMap(); m.Edges, m.Picked = nil, nil; return m }, views.LaneMapPage, views.LaneMapBody),
+		alone("lanes-live", views.PathLanes+"/live", laneMap, views.LaneMapLive),
 		in("events", views.PathEvents, crumbs("Traffic", "", "Events", ""), events, views.EventsPage, views.EventsBody),
 		in("events-first", views.PathEvents, crumbs("Traffic", "", "Events", ""), func() views.Events {
 			return views.Events{Filter: views.EventFilter{}.Bar(nil, nil)}

@@ -17,6 +17,7 @@ const (
 	PathOverview   = "/console"
 	PathLive       = "/console/live" // SSE
 	PathPlugins    = "/console/plugins"
+	PathLanes      = "/console/lanes" // with /live, SSE
 	PathEvents     = "/console/events"
 	PathTail       = "/console/events/stream" // SSE
 	PathAudit      = "/console/audit"

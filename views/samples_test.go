@@ -3,6 +3,7 @@ package views_test
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"reflect"
 	"time"
 
@@ -245,4 +246,33 @@ func permissions() views.PluginPermissions {
 		Depends:  []views.DependencyLine{{Name: "hello-publisher", Version: "≥ 0.1.0", Status: views.Active, Href: views.PluginPath("hello-publisher")}, {Name: "IdentityPlugin", Status: views.Missing}},
 		Grantors: []views.Party{{Kind: views.User, Name: "Mara Lindqvist", Note: "plugin_manager"}, {Kind: views.User, Name: "Joel Whitaker", Note: "egress_approver"}},
 	}
+}
+
+func laneMap() views.LaneMap {
+	node := func(name string) views.MapNode { return views.MapNode{ID: name, Name: name} }
+	down := views.MapNode{ID: "fax", Name: "Fax Bridge", Trouble: "unhealthy"}
+	host := views.MapNode{ID: "host", Name: "api.claims-hub.example", Outside: true}
+	edge := func(lane views.Lane, from, to views.MapNode, rate float64, denied int) views.MapEdge {
+		return views.MapEdge{Lane: lane, From: from, To: to, PerMinute: rate, P95: 16 * time.Millisecond, Denied: denied, Href: views.PathLanes + "?edge=" + url.QueryEscape(from.ID+"|"+to.ID)}
+	}
+	m := views.LaneMap{
+		Minutes: 15, Live: views.PathLanes + "/live?minutes=15", More: 3,
+		Totals: []views.LaneTotal{{Lane: views.Canonical, PerMinute: 118.4, P95: 6 * time.Millisecond}, {Lane: views.Operator, PerMinute: 64.9, P95: 19 * time.Millisecond}, {Lane: views.Proxy, PerMinute: 3.2, P95: 212 * time.Millisecond}},
+		Ranges: []views.MapChoice{{Label: "15 m", Href: views.PathLanes, Current: true}, {Label: "60 m", Href: views.PathLanes + "?minutes=60"}},
+		Lanes:  []views.MapChoice{{Label: "All", Href: views.PathLanes, Current: true}, {Label: "Proxy", Href: views.PathLanes + "?lane=proxy"}},
+		Edges: []views.MapEdge{
+			edge(views.Operator, node("Appointment Reminders"), node("Document Vault"), 2.8, 42), edge(views.Canonical, node("EHR Bridge"), down, 0, 17), edge(views.Proxy, node("Claims Clearing <b>"), host, 0, 9),
+			edge(views.Canonical, node("EHR Bridge"), node("Document Vault"), 62, 0), edge(views.Canonical, node("EHR Bridge"), node("A plugin whose name is far too long for its box"), 1, 0),
+			{Lane: views.Canonical, From: node("EHR Bridge"), To: node("patient.admitted"), Ends: true, PerMinute: 31, Failed: 2, Href: views.PathLanes},
+		},
+	}
+	for i := range 14 {
+		m.Edges = append(m.Edges, edge(views.Operator, node(fmt.Sprintf("Plugin %d", i)), node("Document Vault"), float64(i), 0))
+	}
+	m.Edges[0].Picked = true
+	m.Picked = &views.PickedEdge{
+		Edge: m.Edges[0], Series: []float64{1, 4, 2, 3}, Denied: []int{2, 3}, Since: ago(15 * time.Minute), Rules: []views.RuleCount{{Rule: "data.class", N: 41, Href: views.DecisionPath(decisionID)}},
+		Actions: []views.Action{{Label: "Why denied", Icon: "ban", Get: true, Href: views.DecisionPath(decisionID)}},
+	}
+	return m
 }
