@@ -13,7 +13,7 @@ import (
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.hash = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -44,8 +44,6 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 		&i.User.Email,
 		&i.User.Name,
 		&i.User.Source,
-		&i.User.Issuer,
-		&i.User.Subject,
 		&i.User.PasswordHash,
 		&i.User.Status,
 		&i.User.CreatedAt,
@@ -58,7 +56,7 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 }
 
 const aPIKeyByID = `-- name: APIKeyByID :one
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE api_keys.id = $1 AND api_keys.revoked_at IS NULL
 `
 
@@ -89,8 +87,6 @@ func (q *Queries) APIKeyByID(ctx context.Context, id uuid.UUID) (APIKeyByIDRow, 
 		&i.User.Email,
 		&i.User.Name,
 		&i.User.Source,
-		&i.User.Issuer,
-		&i.User.Subject,
 		&i.User.PasswordHash,
 		&i.User.Status,
 		&i.User.CreatedAt,
@@ -188,7 +184,7 @@ func (q *Queries) APIKeyList(ctx context.Context, owner uuid.UUID) ([]APIKey, er
 }
 
 const aPIKeyListAll = `-- name: APIKeyListAll :many
-SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
+SELECT api_keys.id, api_keys.hash, api_keys.hint, api_keys.owner, api_keys.name, api_keys.scope, api_keys.created_at, api_keys.expires_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.last_used_address, api_keys.replaces, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM api_keys JOIN users ON users.id = api_keys.owner
 WHERE users.tenant_id = $1 AND api_keys.id < $2::uuid ORDER BY api_keys.id DESC LIMIT $3
 `
 
@@ -231,8 +227,6 @@ func (q *Queries) APIKeyListAll(ctx context.Context, arg APIKeyListAllParams) ([
 			&i.User.Email,
 			&i.User.Name,
 			&i.User.Source,
-			&i.User.Issuer,
-			&i.User.Subject,
 			&i.User.PasswordHash,
 			&i.User.Status,
 			&i.User.CreatedAt,
@@ -288,7 +282,7 @@ func (q *Queries) InvitationDrop(ctx context.Context, userID uuid.UUID) error {
 }
 
 const invitationGet = `-- name: InvitationGet :one
-SELECT invitations.hash, invitations.user_id, invitations.created_by, invitations.created_at, invitations.expires_at, invitations.used_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM invitations JOIN users ON users.id = invitations.user_id
+SELECT invitations.hash, invitations.user_id, invitations.created_by, invitations.created_at, invitations.expires_at, invitations.used_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM invitations JOIN users ON users.id = invitations.user_id
 WHERE invitations.hash = $1 AND invitations.used_at IS NULL AND invitations.expires_at > $2
 `
 
@@ -313,8 +307,6 @@ func (q *Queries) InvitationGet(ctx context.Context, hash []byte, at time.Time) 
 		&i.User.Email,
 		&i.User.Name,
 		&i.User.Source,
-		&i.User.Issuer,
-		&i.User.Subject,
 		&i.User.PasswordHash,
 		&i.User.Status,
 		&i.User.CreatedAt,
@@ -614,7 +606,7 @@ func (q *Queries) RegistrationTokenUse(ctx context.Context, arg RegistrationToke
 }
 
 const sessionByHash = `-- name: SessionByHash :one
-SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
+SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.hash = $1 AND sessions.revoked_at IS NULL
 `
 
@@ -647,8 +639,6 @@ func (q *Queries) SessionByHash(ctx context.Context, hash []byte) (SessionByHash
 		&i.User.Email,
 		&i.User.Name,
 		&i.User.Source,
-		&i.User.Issuer,
-		&i.User.Subject,
 		&i.User.PasswordHash,
 		&i.User.Status,
 		&i.User.CreatedAt,
@@ -661,7 +651,7 @@ func (q *Queries) SessionByHash(ctx context.Context, hash []byte) (SessionByHash
 }
 
 const sessionByID = `-- name: SessionByID :one
-SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
+SELECT sessions.id, sessions.hash, sessions.user_id, sessions.kind, sessions.data, sessions.address, sessions.user_agent, sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.revoked_at, sessions.method, sessions.factor, sessions.proved_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.revoked_at IS NULL
 `
 
@@ -694,8 +684,6 @@ func (q *Queries) SessionByID(ctx context.Context, id uuid.UUID) (SessionByIDRow
 		&i.User.Email,
 		&i.User.Name,
 		&i.User.Source,
-		&i.User.Issuer,
-		&i.User.Subject,
 		&i.User.PasswordHash,
 		&i.User.Status,
 		&i.User.CreatedAt,
@@ -1164,7 +1152,7 @@ func (q *Queries) ThrottleTrim(ctx context.Context, before time.Time) (int64, er
 }
 
 const userByAccount = `-- name: UserByAccount :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
 WHERE tenant_id = $1 AND status <> 'deleted'
     AND (lower(email) = lower($2::text) OR (strpos($2, '@') = 0 AND lower(name) = lower($2)))
 LIMIT 2
@@ -1186,8 +1174,6 @@ func (q *Queries) UserByAccount(ctx context.Context, tenantID string, account st
 			&i.Email,
 			&i.Name,
 			&i.Source,
-			&i.Issuer,
-			&i.Subject,
 			&i.PasswordHash,
 			&i.Status,
 			&i.CreatedAt,
@@ -1217,7 +1203,7 @@ func (q *Queries) UserChangesLock(ctx context.Context) error {
 }
 
 const userGet = `-- name: UserGet :one
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2
 `
 
 // UserGet returns one person, deleted ones too.
@@ -1230,8 +1216,6 @@ func (q *Queries) UserGet(ctx context.Context, tenantID string, iD uuid.UUID) (U
 		&i.Email,
 		&i.Name,
 		&i.Source,
-		&i.Issuer,
-		&i.Subject,
 		&i.PasswordHash,
 		&i.Status,
 		&i.CreatedAt,
@@ -1246,7 +1230,7 @@ func (q *Queries) UserGet(ctx context.Context, tenantID string, iD uuid.UUID) (U
 const userInsert = `-- name: UserInsert :one
 INSERT INTO users (id, tenant_id, email, name, password_hash, status, created_at, updated_at, password_set_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-RETURNING id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at
+RETURNING id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at
 `
 
 type UserInsertParams struct {
@@ -1279,8 +1263,6 @@ func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, e
 		&i.Email,
 		&i.Name,
 		&i.Source,
-		&i.Issuer,
-		&i.Subject,
 		&i.PasswordHash,
 		&i.Status,
 		&i.CreatedAt,
@@ -1293,7 +1275,7 @@ func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, e
 }
 
 const userLock = `-- name: UserLock :one
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE
 `
 
 // UserLock returns one person and keeps others from changing the row until the transaction ends.
@@ -1306,8 +1288,6 @@ func (q *Queries) UserLock(ctx context.Context, tenantID string, iD uuid.UUID) (
 		&i.Email,
 		&i.Name,
 		&i.Source,
-		&i.Issuer,
-		&i.Subject,
 		&i.PasswordHash,
 		&i.Status,
 		&i.CreatedAt,

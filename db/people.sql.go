@@ -225,7 +225,7 @@ func (q *Queries) GroupMemberPut(ctx context.Context, arg GroupMemberPutParams) 
 }
 
 const groupMembers = `-- name: GroupMembers :many
-SELECT users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at, m.source, m.reason, m.granted_by, m.granted_at, m.expires_at FROM group_members m JOIN users ON users.id = m.user_id
+SELECT users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at, m.source, m.reason, m.granted_by, m.granted_at, m.expires_at FROM group_members m JOIN users ON users.id = m.user_id
 WHERE m.group_id = $1 AND users.status <> 'deleted' AND (m.expires_at IS NULL OR m.expires_at > $2::timestamptz)
     AND (lower(users.name), users.id, m.source) > (lower($3::text), $4::uuid, $5::text)
 ORDER BY lower(users.name), users.id, m.source LIMIT $6
@@ -272,8 +272,6 @@ func (q *Queries) GroupMembers(ctx context.Context, arg GroupMembersParams) ([]G
 			&i.User.Email,
 			&i.User.Name,
 			&i.User.Source,
-			&i.User.Issuer,
-			&i.User.Subject,
 			&i.User.PasswordHash,
 			&i.User.Status,
 			&i.User.CreatedAt,
@@ -825,7 +823,7 @@ func (q *Queries) UserGrants(ctx context.Context, users []uuid.UUID, at time.Tim
 }
 
 const userList = `-- name: UserList :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users
 WHERE tenant_id = $1
     AND (lower(name), id) > (lower($2::text), $3::uuid)
     AND ($4::text = '' OR name ILIKE $4 OR email ILIKE $4)
@@ -889,8 +887,6 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.Email,
 			&i.Name,
 			&i.Source,
-			&i.Issuer,
-			&i.Subject,
 			&i.PasswordHash,
 			&i.Status,
 			&i.CreatedAt,
@@ -1087,7 +1083,7 @@ func (q *Queries) UserTraitsExpire(ctx context.Context, at time.Time) ([]UserTra
 }
 
 const usersByID = `-- name: UsersByID :many
-SELECT id, tenant_id, email, name, source, issuer, subject, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND status <> 'deleted' ORDER BY id FOR UPDATE
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND status <> 'deleted' ORDER BY id FOR UPDATE
 `
 
 // UsersByID returns people who were not deleted and keeps others from changing the rows until the transaction ends.
@@ -1106,8 +1102,6 @@ func (q *Queries) UsersByID(ctx context.Context, tenantID string, ids []uuid.UUI
 			&i.Email,
 			&i.Name,
 			&i.Source,
-			&i.Issuer,
-			&i.Subject,
 			&i.PasswordHash,
 			&i.Status,
 			&i.CreatedAt,

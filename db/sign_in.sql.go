@@ -103,7 +103,7 @@ func (q *Queries) BreakGlassGet(ctx context.Context, userID uuid.UUID) (BreakGla
 }
 
 const breakGlassList = `-- name: BreakGlassList :many
-SELECT break_glass.user_id, break_glass.made_by, break_glass.made_at, break_glass.sealed_at, break_glass.expires_at, users.id, users.tenant_id, users.email, users.name, users.source, users.issuer, users.subject, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at,
+SELECT break_glass.user_id, break_glass.made_by, break_glass.made_at, break_glass.sealed_at, break_glass.expires_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at,
     (SELECT max(u.at) FROM break_glass_uses u WHERE u.user_id = users.id)::timestamptz AS used_at
 FROM break_glass JOIN users ON users.id = break_glass.user_id
 WHERE users.tenant_id = $1 AND users.status <> 'deleted' ORDER BY break_glass.made_at, users.id
@@ -136,8 +136,6 @@ func (q *Queries) BreakGlassList(ctx context.Context, tenantID string) ([]BreakG
 			&i.User.Email,
 			&i.User.Name,
 			&i.User.Source,
-			&i.User.Issuer,
-			&i.User.Subject,
 			&i.User.PasswordHash,
 			&i.User.Status,
 			&i.User.CreatedAt,

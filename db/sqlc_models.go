@@ -354,6 +354,79 @@ type Role struct {
 	CreatedAt   time.Time
 }
 
+type SSOAttempt struct {
+	ID       uuid.UUID
+	Provider string
+	Purpose  string
+	At       time.Time
+	Address  string
+	UserID   *uuid.UUID
+	Issuer   string
+	Subject  string
+	Account  string
+	Outcome  string
+	Code     string
+	Sentence string
+	Fix      string
+	Steps    json.RawMessage
+	// sealed; shown masked, and mapped again by the tester
+	Claims []byte
+}
+
+type SSOFlow struct {
+	// hash of the state; the row is deleted by its first use
+	State []byte
+	// hash of the cookie of the browser that started it
+	Browser   []byte
+	Provider  string
+	Purpose   string
+	UserID    *uuid.UUID
+	Nonce     string
+	Verifier  []byte
+	Next      string
+	StartedAt time.Time
+	ExpiresAt time.Time
+}
+
+type SSOLogoutToken struct {
+	Issuer    string
+	Jti       []byte
+	ExpiresAt time.Time
+}
+
+type SSOProvider struct {
+	ID       string
+	TenantID string
+	Name     string
+	Icon     string
+	Issuer   string
+	ClientID string
+	// sealed; empty: a public client, proved by PKCE alone
+	ClientSecret []byte
+	SecretAt     *time.Time
+	Scopes       []string
+	Claims       json.RawMessage
+	Domains      []string
+	Options      json.RawMessage
+	Rules        json.RawMessage
+	Enabled      bool
+	Version      int64
+	CreatedBy    string
+	CreatedAt    time.Time
+	UpdatedBy    string
+	UpdatedAt    time.Time
+}
+
+type SSOSession struct {
+	SessionID uuid.UUID
+	Provider  string
+	Issuer    string
+	Subject   string
+	Sid       string
+	// sealed; the hint by which the provider ends its own session
+	IDToken []byte
+}
+
 type Session struct {
 	ID        uuid.UUID
 	Hash      []byte
@@ -481,8 +554,6 @@ type User struct {
 	Email         string
 	Name          string
 	Source        string
-	Issuer        *string
-	Subject       *string
 	PasswordHash  string
 	Status        string
 	CreatedAt     time.Time
@@ -491,6 +562,18 @@ type User struct {
 	PasswordSetAt *time.Time
 	// from then on a session without the second factor that is required of this person can only set one up; NULL: none was required yet
 	FactorDueAt *time.Time
+}
+
+type UserIdentity struct {
+	ID         uuid.UUID
+	UserID     uuid.UUID
+	Provider   string
+	Issuer     string
+	Subject    string
+	Email      string
+	LinkedBy   string
+	LinkedAt   time.Time
+	LastUsedAt *time.Time
 }
 
 type UserRole struct {

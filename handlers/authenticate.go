@@ -36,6 +36,8 @@ func isConsole(r *http.Request) bool {
 	switch p := r.URL.Path; {
 	case p == "/", p == "/console", strings.HasPrefix(p, "/console/"), p == views.PathSignIn, p == views.PathSignOut, p == views.PathInvite:
 		return true
+	case strings.HasPrefix(p, views.PathOIDC+"/"):
+		return r.Method == http.MethodGet
 	case p == views.PathSetup:
 		return r.Method == http.MethodGet || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 	}

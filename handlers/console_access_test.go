@@ -15,6 +15,7 @@ var toAnyone = []string{
 	"GET /health", "GET /health/live", "GET /health/ready", "GET /.well-known/jwks.json", "POST /auth/login", "POST /plugins/register", "POST /plugins/token",
 	"GET /static/*", "GET /favicon.ico", "GET /sign-in", "POST /sign-in", "GET /setup", "POST /setup", "GET /invite", "POST /invite",
 	"GET /metrics", // to loopback
+	"GET /auth/oidc/:provider/start", "GET /auth/oidc/:provider/callback", "POST /auth/oidc/:provider/backchannel",
 }
 
 // address fills the parameters of a route: a plugin that is there, and ids of

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -32,11 +33,14 @@ func (s *Server) signInPage(c echo.Context) error {
 	if needed {
 		return c.Redirect(http.StatusSeeOther, views.PathSetup)
 	}
-	return s.signInForm(c, http.StatusOK, views.SignIn{Notice: notices[c.QueryParam("notice")], Next: c.QueryParam("next")})
+	return s.signInForm(c, http.StatusOK, views.SignIn{Notice: notices[cmp.Or(c.QueryParam("notice"), c.QueryParam("state"))], Next: c.QueryParam("next")})
 }
 
 // signInForm draws the sign-in page.
 func (s *Server) signInForm(c echo.Context, status int, p views.SignIn) error {
+	if err := s.otherWays(c, &p); err != nil {
+		return err
+	}
 	p.Org, p.Version = s.Settings.String(settings.Organisation), s.Version
 	if p.Next = safeNext(p.Next); p.Next == views.PathOverview {
 		p.Next = ""

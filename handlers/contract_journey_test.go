@@ -30,6 +30,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.calls(admin, caller)
 	c.egress(admin, caller)
 	c.people(admin)
+	c.signOn(admin)
 	c.keys(admin)
 	c.audit(admin)
 	c.sinks(admin)

@@ -24,6 +24,7 @@ import (
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
+	"github.com/vivified/vivified/core/sso"
 	"github.com/vivified/vivified/lanes/canonical"
 	"github.com/vivified/vivified/lanes/operator"
 	"github.com/vivified/vivified/lanes/proxy"
@@ -40,6 +41,7 @@ type Check struct {
 // Config is what the server answers with.
 type Config struct {
 	Identity *identity.Service
+	SSO      *sso.Service
 	Registry *registry.Registry
 	Plugins  *pluginmgr.Manager
 	Settings *settings.Settings

@@ -30,6 +30,7 @@ import (
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
+	"github.com/vivified/vivified/core/sso"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/db/dbtest"
 	"github.com/vivified/vivified/handlers"
@@ -53,6 +54,7 @@ type core struct {
 	Server   *handlers.Server
 	DB       *dbtest.DB
 	Identity *identity.Service
+	SSO      *sso.Service
 	Registry *registry.Registry
 	Plugins  *pluginmgr.Manager
 	Settings *settings.Settings
@@ -142,6 +144,17 @@ func newCore(t testing.TB, edits ...setting) *core {
 		Hashing: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}))(t)
 	run("identity", c.Identity.Run)
+	c.SSO = must(sso.Open(sso.Config{
+		Pool: c.DB.Pool, People: c.Identity, Sealer: sealer, Record: writer, Public: c.URL, Log: logger,
+		Judge: func(host string, named bool, at netip.AddrPort) error {
+			j := proxy.Judge{Own: own}
+			if named {
+				j.Ranges = proxy.Ranges{host: {netip.MustParsePrefix("127.0.0.0/8")}}
+			}
+			return j.Address(host, at)
+		},
+	}))(t)
+	run("single sign-on", c.SSO.Run)
 
 	forwarding := siem.New(siem.Config{Pool: c.DB.Pool, Store: c.Audit, Sealer: sealer, Replica: "test", Log: logger})
 	run("audit forwarding", forwarding.Run)
@@ -170,7 +183,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 
 	c.Server = handlers.New(handlers.Config{
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Proof: c, Gate: c.Gate,
-		Events: c.Events, Calls: calls, Egress: egress, Approvals: approvals, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
+		Events: c.Events, Calls: calls, Egress: egress, Approvals: approvals, SSO: c.SSO, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
 		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits, TrustedProxies: conf.proxies,
 	})

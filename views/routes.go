@@ -32,6 +32,8 @@ const (
 	PathPalette    = "/console/palette"
 	PathApprovals  = "/console/approvals"
 	PathEgress     = "/console/egress"
+	PathSSO        = "/console/sso"
+	PathOIDC       = "/auth/oidc"
 )
 
 // Paths below the account, all POST.
@@ -49,6 +51,12 @@ func PluginPath(id string, below ...string) string { return join(PathPlugins, id
 
 // UserPath returns the address of a user's page, or of what is below it.
 func UserPath(id string, below ...string) string { return join(PathUsers, id, below) }
+
+// SSOPath returns the address of an identity provider's page, or of what is below it.
+func SSOPath(id string, below ...string) string { return join(PathSSO, id, below) }
+
+// OIDCPath returns an address that leads to a provider.
+func OIDCPath(id string, below ...string) string { return join(PathOIDC, id, below) }
 
 // EventPath returns the address of an event.
 func EventPath(id string) string { return join(PathEvents, id, nil) }

@@ -8,6 +8,9 @@ type SignIn struct {
 	Next    string // where to go afterwards, a path of this console
 	Notice  string // "You were signed out after 15 minutes without use."
 	Version string
+
+	Providers []ProviderButton // other ways to sign in
+	LocalOff  bool             // passwords are switched off: only the other ways are shown
 }
 
 // Setup is the page behind the one-time setup link.

@@ -131,11 +131,17 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Pool: pool, Plugins: plugins, Sealer: sealer, Record: writer, Issuer: c.public, Traits: func() *trait.Registry { return plugins.Snapshot().Traits() },
 		Waker: bus, Plain: !secure, SetupToken: conf.String(settings.SetupToken), IdlePHI: conf.Duration(settings.SessionIdlePHI),
 		Idle: conf.Duration(settings.SessionIdle), Absolute: conf.Duration(settings.SessionAbsolute), Log: log,
+		LocalLogin: func() bool { return conf.Bool(settings.AuthLocalLogin) || conf.Bool(settings.AuthLocalLoginRescue) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.identity = people
+	signOn, err := singleSignOn(conf, pool, people, sealer, writer, c.public, own, log)
+	if err != nil {
+		return nil, err
+	}
+	c.run("single sign-on", signOn.Run)
 	signer.set(people)
 	c.run("identity", people.Run)
 	c.run("settings", conf.Run)
@@ -188,8 +194,8 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	c.server = handlers.New(handlers.Config{
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
-		Approvals: approvals,
-		SIEM:      forwarding, Proof: proof{pool: pool, heads: heads},
+		Approvals: approvals, SSO: signOn,
+		SIEM: forwarding, Proof: proof{pool: pool, heads: heads},
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },

@@ -68,6 +68,8 @@ type Config struct {
 	Waker   Waker                  // nil: no other replica
 	Plain   bool                   // plain http on loopback: the cookie is vv_session and not Secure
 
+	LocalLogin func() bool // whether passwords kept here sign people in; default: they do
+
 	SetupToken string // fixes the one-time token of the first run; default: a random one
 
 	IdlePHI  time.Duration // longest pause in a session of somebody who handles PHI; default 15 min
@@ -113,6 +115,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Demands = DefaultDemands
 	}
 	c.Hashing = cmp.Or(c.Hashing, &hashing)
+	if c.LocalLogin == nil {
+		c.LocalLogin = func() bool { return true }
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -29,6 +29,9 @@ type SignIn struct {
 // same work for each; or a TooMany fault with RetryAfter, after too many failures
 // of the account, whether it exists or not, or of the address.
 func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
+	if !s.LocalLogin() {
+		return Grant{}, fault.New(fault.Denied, "auth.local_off", "Signing in with a password is switched off here; use your organisation's sign-in.")
+	}
 	if in.Kind != KindCookie {
 		in.Kind = KindToken
 	}

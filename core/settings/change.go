@@ -46,6 +46,9 @@ func (s *Settings) Set(ctx context.Context, changes []Change, reason string) err
 	if err != nil {
 		return err
 	}
+	if err := s.guarded(ctx, changes, values); err != nil {
+		return err
+	}
 	changed := false
 	err = db.InTx(ctx, b.Pool, func(q *db.Queries) error {
 		w := &write{q: q, sealer: b.Sealer, scope: globalScope, by: actor.From(ctx).ID, reason: reason}

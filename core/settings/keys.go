@@ -55,6 +55,9 @@ const (
 	SessionIdlePHI
 	SessionAbsolute
 
+	AuthLocalLogin
+	AuthLocalLoginRescue
+
 	EventRetention
 	EventMaxDeliver
 	EventMaxAge
@@ -130,7 +133,7 @@ var declared = [keyCount]Definition{
 	ProxyPrivateRanges: {Name: "proxy_private_ranges", Group: "Egress", Type: TypeJSON, Default: "{}", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: isRangeMap,
 		Description: "Private networks the proxy lane may reach: a JSON object from domain to a list of networks."},
 	ProxyCAFile: {Name: "proxy_ca_file", Group: "Egress", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
-		Description: "PEM file with certificate authorities the proxy lane believes beside the machine's own."},
+		Description: "PEM file with certificate authorities the proxy lane and single sign-on believe beside the machine's own."},
 
 	LimitBodyBytes: {Name: "limit_body_bytes", Group: "Limits", Type: TypeInt, Min: 1024, Max: 1 << 30, Default: "10485760", Class: trait.Internal, Restart: true, See: manage, Edit: manage,
 		Description: "Largest body of a request or an answer, in bytes."},
@@ -164,6 +167,11 @@ var declared = [keyCount]Definition{
 		Description: "Longest pause in a session of somebody who may see protected health information."},
 	SessionAbsolute: {Name: "session_absolute", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "12h", Class: trait.Internal, Restart: true, See: manage,
 		Description: "Longest life of a session."},
+
+	AuthLocalLogin: {Name: "auth_local_login", Group: "Sign-in", Type: TypeBool, Default: "true", Class: trait.Internal, See: trait.UserManager, Edit: trait.Admin,
+		Description: "Let people sign in with a password kept here; off leaves identity providers and the break-glass account."},
+	AuthLocalLoginRescue: {Name: "auth_local_login_rescue", Group: "Sign-in", Type: TypeBool, Default: "false", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: trait.UserManager,
+		Description: "Accept passwords whatever auth_local_login says: the way back in when the identity provider is away."},
 
 	EventRetention: {Name: "event_retention", Group: "Events", Type: TypeDuration, Min: hour, Max: 3650 * aDay, Default: "30d", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
 		Description: "How long events are kept for replay."},

@@ -19,6 +19,7 @@ type Settings struct {
 	current atomic.Pointer[snapshot]
 
 	backing atomic.Pointer[backing] // nil until Attach
+	guards  [keyCount]Guard
 
 	mu   sync.Mutex // one reading of the database at a time, so that the latest wins
 	hear []func(changed []Key)
