@@ -8,6 +8,7 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,12 +40,13 @@ type Config struct {
 
 // Gate decides and records. It is safe for concurrent use.
 type Gate struct {
-	policy  func() *policy.Policy
-	record  Recorder
-	decided *prometheus.CounterVec
-	meter   *Meter
-	now     func() time.Time
-	log     *slog.Logger
+	policy   func() *policy.Policy
+	record   Recorder
+	decided  *prometheus.CounterVec
+	meter    *Meter
+	coverage *coverage
+	now      func() time.Time
+	log      *slog.Logger
 }
 
 // Meter returns the counts of the last hour.
@@ -55,11 +57,11 @@ func New(c Config) *Gate {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, meter: newMeter(c.Now), log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
+	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, meter: newMeter(c.Now), coverage: newCoverage(), log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "vivified_decisions_total", Help: "Policy decisions by action, outcome and deciding rule.",
 	}, []string{"action", "outcome", "rule"})}
 	if c.Metrics != nil {
-		c.Metrics.MustRegister(g.decided)
+		c.Metrics.MustRegister(g.decided, g.meter.lasted)
 	}
 	return g
 }
@@ -98,7 +100,8 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 	if !d.Allow {
 		e.Outcome = audit.Deny
 	}
-	if n.Level > audit.None || !d.Allow {
+	level := max(n.Level, audit.Level(d.Audit))
+	if level > audit.None || !d.Allow {
 		e.Detail = describe(p, r, n.Context)
 		if err := g.record.Decide(ctx, e); err != nil {
 			if line, ok := edge(r); ok && d.Allow {
@@ -112,7 +115,7 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 	}
 	e.ID, e.Detail = uuid.Nil, nil
 	line, _ := edge(r)
-	return Passage{ID: id, Decision: d, gate: g, entry: e, level: n.Level, edge: line, began: r.At}, nil
+	return Passage{ID: id, Decision: d, gate: g, entry: e, level: level, edge: line, began: r.At}, nil
 }
 
 // Judge decides r without recording it: for work that records several decisions in one row.
@@ -130,14 +133,27 @@ func (g *Gate) judge(p *policy.Policy, r *policy.Request) policy.Decision {
 	case d.Redact != 0:
 		outcome = "redact"
 	}
-	g.decided.WithLabelValues(string(r.Action), outcome, d.Rule).Inc()
+	g.decided.WithLabelValues(string(r.Action), outcome, counted(d.Rule)).Inc()
+	g.coverage.count(p, &d)
 	if !d.Allow {
-		g.meter.refused(d.Rule)
+		g.meter.refused(counted(d.Rule))
 	}
 	if e, ok := edge(r); ok {
 		g.meter.decided(e, d.Allow)
+		if !d.Allow {
+			g.meter.observe(e.Action, refused, g.now().Sub(r.At))
+		}
 	}
 	return d
+}
+
+// counted is what a rule is counted under where a series lives for ever: the rules
+// of administrators come and go, and are counted one by one in Coverage.
+func counted(rule string) string {
+	if strings.HasPrefix(rule, policy.AdminPrefix) {
+		return policy.AdminPrefix + "*"
+	}
+	return rule
 }
 
 // Would reports whether Pass would let r through. It neither records nor counts:
@@ -195,38 +211,60 @@ func (p Passage) End(ctx context.Context, outcome audit.Outcome, detail any) {
 	p.gate.record.Later(ctx, e)
 }
 
+// On is what an administrative action is about.
+type On struct {
+	Object   string       // as the audit names it: a path or an id
+	ID       string       // of the thing itself; "": the object
+	Plugin   policy.Party // the plugin acted upon; zero when none is
+	Method   string       // of HTTP, where there is one
+	Requires trait.Set    // what the person must hold, all of it
+}
+
 // Admit decides an administrative action of whoever acts in ctx. Denials are
 // recorded here; what an allowed action changes is recorded with the change.
 func (g *Gate) Admit(ctx context.Context, action, object string, requires trait.Set) error {
-	who := actor.From(ctx)
-	r := &policy.Request{
-		Action:   policy.Action(action),
-		Subject:  policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits},
-		Resource: policy.Resource{Name: object, Requires: requires},
-		Trace:    actor.Trace(ctx),
-	}
+	return g.AdmitOn(ctx, action, On{Object: object, Requires: requires})
+}
+
+// AdmitOn is Admit for whoever knows more of what the action is about.
+func (g *Gate) AdmitOn(ctx context.Context, action string, on On) error {
+	r := asked(ctx, action, on)
 	p := g.policy()
 	d := g.judge(p, r)
 	if d.Allow {
 		return nil
 	}
 	id := uuid.Must(uuid.NewV7())
-	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: d.Rule, Detail: describe(p, r, nil)}
+	e := audit.Entry{ID: id, Action: action, Object: on.Object, Outcome: audit.Deny, Rule: d.Rule, Detail: describe(p, r, nil)}
 	if err := g.record.Decide(ctx, e); err != nil {
 		return err
 	}
 	return refusal(r, d, id)
 }
 
+// asked is the request of whoever acts in ctx for an administrative action.
+func asked(ctx context.Context, action string, on On) *policy.Request {
+	who := actor.From(ctx)
+	r := &policy.Request{
+		Action: policy.Action(action), Subject: person(who), Target: on.Plugin, Method: on.Method, Trace: actor.Trace(ctx),
+		Resource: policy.Resource{ID: on.ID, Name: on.Object, Requires: on.Requires},
+	}
+	if who.OnBehalf != nil {
+		u := person(*who.OnBehalf)
+		r.OnBehalf = &u
+	}
+	return r
+}
+
+func person(a actor.Actor) policy.Party {
+	return policy.Party{Kind: a.Kind, ID: a.ID, Name: a.Name, Tenant: a.Tenant, Traits: a.Traits}
+}
+
 // Refuse records what was refused to whoever acts in ctx for a reason that is no
 // rule, such as a body that names somebody else than its credential does. It
 // returns f with the id of that decision, or the fault of the recorder.
 func (g *Gate) Refuse(ctx context.Context, action, object string, f *fault.Fault) error {
-	who, id := actor.From(ctx), uuid.Must(uuid.NewV7())
-	r := &policy.Request{
-		Action: policy.Action(action), Subject: policy.Party{Kind: who.Kind, ID: who.ID, Name: who.Name, Tenant: who.Tenant, Traits: who.Traits},
-		Resource: policy.Resource{Name: object},
-	}
+	id, r := uuid.Must(uuid.NewV7()), asked(ctx, action, On{Object: object})
 	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: f.Code, Detail: Record{
 		Facts: facts(g.policy().Traits(), r), Reasons: []policy.Reason{{Rule: f.Code, Outcome: "deny", Sentence: f.Sentence}},
 	}}

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vivified/vivified/core/policy"
 )
 
 // Edge is one line of traffic: who, to whom, on which lane.
@@ -44,10 +48,40 @@ type Meter struct {
 	count map[Edge]int      // edges of one party on one lane, by an Edge without To
 	swept int64             // the minute in which quiet edges were last forgotten
 	rules map[string]uint64 // denials by rule, since the start
+
+	lasted *prometheus.HistogramVec        // by action and outcome
+	steps  map[lasting]prometheus.Observer // those of the lanes, looked up once
 }
 
+// lasting is one series of the latency histogram.
+type lasting struct{ action, outcome string }
+
+// The outcomes of a passage, as the latency histogram names them.
+const (
+	carried = "ok"
+	broken  = "failed"
+	refused = "denied"
+)
+
 func newMeter(now func() time.Time) *Meter {
-	return &Meter{now: now, edges: map[Edge]*[meterMinutes]minute{}, count: map[Edge]int{}, rules: map[string]uint64{}}
+	m := &Meter{now: now, edges: map[Edge]*[meterMinutes]minute{}, count: map[Edge]int{}, rules: map[string]uint64{}, steps: map[lasting]prometheus.Observer{}}
+	m.lasted = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "vivified_lane_duration_seconds", Help: "How long passages of the lanes took, from their decision to their end, by action and outcome.",
+		Buckets: []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30},
+	}, []string{"action", "outcome"})
+	for _, action := range []policy.Action{policy.EventPublish, policy.EventDeliver, policy.OperatorCall, policy.ProxyRequest} {
+		for _, outcome := range []string{carried, broken, refused} {
+			m.steps[lasting{string(action), outcome}] = m.lasted.WithLabelValues(string(action), outcome)
+		}
+	}
+	return m
+}
+
+// observe adds a passage to the latency histogram.
+func (m *Meter) observe(action, outcome string, took time.Duration) {
+	if step, ok := m.steps[lasting{action, outcome}]; ok {
+		step.Observe(took.Seconds())
+	}
 }
 
 // at returns the current minute of an edge; the meter must be locked.
@@ -123,6 +157,11 @@ func (m *Meter) refused(rule string) {
 
 // Ended counts the end of an allowed passage. Lanes that judge without Pass call it themselves.
 func (m *Meter) Ended(e Edge, took time.Duration, failed bool) {
+	outcome := carried
+	if failed {
+		outcome = broken
+	}
+	m.observe(e.Action, outcome, took)
 	i, _ := slices.BinarySearch(bounds[:], took)
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -45,15 +45,19 @@ func ParseLevel(name string) (Level, bool) {
 	return AuditNone, false
 }
 
+// Denier returns the place of the admin rule that denied, if one did.
+func (d *Decision) Denier() (place int, ok bool) { return int(d.Matched.deny) - 1, d.Matched.deny > 0 }
+
 // Matches are admin rules by their place in the document, as many as fit.
 type Matches struct {
 	count uint16
 	grant uint16 // 1 + the place of the permit that stood for a grant; 0: none did
+	deny  uint16 // 1 + the place of the rule that denied; 0: none did
 	at    [maxMatches]uint16
 }
 
 // maxMatches is how many matching rules of one request are told of.
-const maxMatches = 14
+const maxMatches = 13
 
 // Len returns how many there are.
 func (m *Matches) Len() int { return int(m.count) }

@@ -166,7 +166,7 @@ func (p *Policy) Decide(r *Request) Decision {
 // denial is the decision of the admin rule that denies.
 func (d *Document) denial(w *ruling) Decision {
 	place := w.against - 1
-	w.matched.grant = 0
+	w.matched.grant, w.matched.deny = 0, uint16(w.against)
 	return Decision{Rule: d.names[place], Reason: d.reason(place, deny.String(), w.broken), Matched: w.matched}
 }
 

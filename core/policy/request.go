@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vivified/vivified/core/actor"
@@ -46,6 +47,19 @@ const (
 	PortNotApproved
 	PlainNotApproved // plain http, which protected data never uses
 )
+
+var egressNames = [...]string{"", "approved", "expired", "method", "path", "port", "plain"}
+
+// String returns the name of e; "" for NotApproved.
+func (e Egress) String() string {
+	if int(e) < len(egressNames) {
+		return egressNames[e]
+	}
+	return ""
+}
+
+// ParseEgress returns the answer of that name, NotApproved for any other.
+func ParseEgress(name string) Egress { return Egress(max(0, slices.Index(egressNames[:], name))) }
 
 // Resource is what the action touches.
 type Resource struct {
