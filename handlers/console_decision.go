@@ -138,8 +138,8 @@ func (v *visit) decidedFrom(said gate.Record) []views.KV {
 	side("Who", &said.Facts.Subject)
 	side("For", said.Facts.OnBehalf)
 	side("Target", said.Facts.Target)
-	if len(said.Facts.Resource.Requires) > 0 {
-		kvs = append(kvs, views.KV{Label: "Requires", Body: views.TraitChips(said.Facts.Resource.Requires)})
+	if demands := said.Facts.Resource.Demands(); len(demands) > 0 {
+		kvs = append(kvs, views.KV{Label: "Requires", Body: views.TraitChips(demands)})
 	}
 	if said.Facts.Method != "" {
 		kvs = append(kvs, views.KV{Label: "Method", Value: said.Facts.Method, Mono: true})

@@ -103,7 +103,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		case r.who == plugins && who.Kind != actor.Plugin:
 			return fault.New(fault.Denied, "identity.plugins_only", "This address answers plugins only.")
 		case r.who == users || who.Kind == actor.User && len(r.needs) > 0:
-			if err := s.Gate.Admit(ctx, action, c.Request().URL.Path, needs); err != nil {
+			if err := s.Gate.AdmitOn(ctx, action, s.about(c, action, needs)); err != nil {
 				return err
 			}
 		}

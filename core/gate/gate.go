@@ -187,6 +187,9 @@ func (g *Gate) Describe(r *policy.Request, context any) Record {
 	return describe(g.policy(), r, context)
 }
 
+// Facts returns the facts of r, as Pass would record them.
+func (g *Gate) Facts(r *policy.Request) Facts { return facts(g.policy().Traits(), r) }
+
 // End records what came of an allowed request. At level complete the record is
 // durable when it returns; at the others it follows soon.
 func (p Passage) End(ctx context.Context, outcome audit.Outcome, detail any) {
@@ -235,7 +238,7 @@ func (g *Gate) AdmitOn(ctx context.Context, action string, on On) error {
 		return nil
 	}
 	id := uuid.Must(uuid.NewV7())
-	e := audit.Entry{ID: id, Action: action, Object: on.Object, Outcome: audit.Deny, Rule: d.Rule, Detail: describe(p, r, nil)}
+	e := audit.Entry{ID: id, Plugin: on.Plugin.ID, Action: action, Object: on.Object, Outcome: audit.Deny, Rule: d.Rule, Detail: describe(p, r, nil)}
 	if err := g.record.Decide(ctx, e); err != nil {
 		return err
 	}

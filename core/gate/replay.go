@@ -21,16 +21,14 @@ type Past struct {
 	Complete bool          // every fact a rule can read was recorded; else some were inferred from the outcome
 }
 
-// Delivery is one receiver's line in the row that the deliveries of an event share.
-type Delivery struct {
-	Receiver string   `json:"receiver"`
-	Outcome  string   `json:"outcome"` // deliver, redact or drop
-	Rule     string   `json:"rule"`
-	Reason   string   `json:"reason,omitempty"`
-	Missing  []string `json:"missing,omitempty"`
-	Hidden   []string `json:"hidden,omitempty"` // classes removed
-	Fields   []string `json:"fields,omitempty"` // JSON Pointers removed
-	Facts    Facts    `json:"facts"`
+// delivered is what a replay needs of one receiver's line in the row that the
+// deliveries of an event share.
+type delivered struct {
+	Outcome string   `json:"outcome"` // deliver, redact or drop
+	Rule    string   `json:"rule"`
+	Version int64    `json:"policy_version"`
+	Hidden  []string `json:"hidden"` // classes removed
+	Facts   *Facts   `json:"facts"`
 }
 
 // Decided returns the decisions that an audit row holds: one, or one for each
@@ -41,29 +39,28 @@ func Decided(row *audit.Record, traits *trait.Registry) ([]Past, error) {
 		return nil, nil
 	}
 	var detail struct {
-		Version    int64      `json:"policy_version"`
-		Facts      *Facts     `json:"facts"`
-		Deliveries []Delivery `json:"deliveries"`
+		delivered
+		Deliveries []delivered `json:"deliveries"`
 	}
 	if err := json.Unmarshal(row.Detail, &detail); err != nil {
 		return nil, fmt.Errorf("decision %s: %w", row.ID, err)
 	}
+	if one := detail.delivered; one.Facts != nil && one.Facts.Subject.Kind != "" {
+		one.Rule = row.Rule
+		return []Past{past(row, one, row.Outcome == audit.Allow, traits)}, nil
+	}
 	var all []Past
-	if detail.Facts != nil && detail.Facts.Subject.Kind != "" {
-		all = append(all, past(row, *detail.Facts, traits, row.Outcome == audit.Allow, row.Rule, nil))
-	}
 	for _, d := range detail.Deliveries {
-		all = append(all, past(row, d.Facts, traits, d.Outcome != "drop", d.Rule, d.Hidden))
-	}
-	for i := range all {
-		all[i].Version = detail.Version
+		if d.Facts != nil {
+			all = append(all, past(row, d, d.Outcome != "drop", traits))
+		}
 	}
 	return all, nil
 }
 
-func past(row *audit.Record, f Facts, traits *trait.Registry, allowed bool, rule string, hidden []string) Past {
-	p := Past{Request: f.Request(policy.Action(row.Action), traits), Allowed: allowed, Rule: rule, Complete: f.Complete()}
-	for _, name := range hidden {
+func past(row *audit.Record, d delivered, allowed bool, traits *trait.Registry) Past {
+	p := Past{Request: d.Facts.Request(policy.Action(row.Action), traits), Allowed: allowed, Rule: d.Rule, Version: d.Version, Complete: d.Facts.Complete()}
+	for _, name := range d.Hidden {
 		if c, ok := trait.ParseClass(name); ok {
 			p.Redacted = p.Redacted.With(c)
 		}
@@ -78,9 +75,7 @@ func past(row *audit.Record, f Facts, traits *trait.Registry, allowed bool, rule
 // rule let pass was in order, and what the deciding rule refused was not.
 func (p *Past) infer(row *audit.Record) {
 	r := &p.Request
-	if r.Trace, r.At = row.Trace, row.At; r.Trace == "" {
-		r.Trace = row.Trace
-	}
+	r.Trace, r.At = row.Trace, row.At
 	r.Resource.Declared, r.Resource.Granted, r.Resource.Egress, r.Resource.Resolved = true, true, policy.Approved, true
 	r.Resource.Marked = p.Redacted != 0
 	switch p.Rule {

@@ -19,6 +19,7 @@ type Decision struct {
 	Rule    string        // the rule that denied or redacted, the admin rule that stood for a grant, or the last one that had to pass
 	Redact  trait.Classes // obligation: fields of these classes are removed before delivery
 	Audit   Level         // obligation: the audit keeps at least this much
+	Version int64         // of the admin rules that were asked; 0: there are none
 	Matched Matches       // the admin rules that matched
 	Reason  Reason        // of the denial or redaction; zero when plainly allowed
 }

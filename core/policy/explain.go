@@ -5,7 +5,7 @@ package policy
 // listed as skipped: they were not reached.
 func (p *Policy) Explain(r *Request) []Reason {
 	var ladder []Reason
-	by, denied := p.responsible(r.Action), false
+	by, denied, stood := p.responsible(r.Action), false, -1
 	var said []spoken
 	if by.admin != nil {
 		said = by.admin.speaks(r)
@@ -20,7 +20,8 @@ func (p *Policy) Explain(r *Request) []Reason {
 			continue
 		}
 		if v.outcome == deny && rule.Permits {
-			if stands, ok := by.standsFor(said); ok {
+			if stands, place, ok := by.standsFor(said); ok {
+				stood = place
 				ladder = append(ladder, stands)
 				if denied = stands.Outcome == deny.String(); !denied {
 					ladder = append(ladder, Reason{Rule: rule.ID, Outcome: pass.String(), Sentence: "The rule " + stands.Rule + " stands for the grant."})
@@ -39,7 +40,7 @@ func (p *Policy) Explain(r *Request) []Reason {
 	if denied {
 		return ladder
 	}
-	return append(ladder, by.objects(said)...)
+	return append(ladder, by.objects(said, stood)...)
 }
 
 // skipped is the outcome of a rule that was not reached.
@@ -47,10 +48,10 @@ const skipped = "skipped"
 
 // standsFor returns the word of the permit that stands for a grant, or of the
 // rule that denies because it has no value where no permit matches.
-func (d *duty) standsFor(said []spoken) (Reason, bool) {
+func (d *duty) standsFor(said []spoken) (_ Reason, place int, ok bool) {
 	for _, s := range said {
 		if !s.forbid && s.truth == yes {
-			return d.admin.document.reason(s.rule, pass.String(), false), true
+			return d.admin.document.reason(s.rule, pass.String(), false), s.rule, true
 		}
 	}
 	for _, s := range said {
@@ -58,19 +59,20 @@ func (d *duty) standsFor(said []spoken) (Reason, bool) {
 			break
 		}
 		if s.truth == failed {
-			return d.admin.document.reason(s.rule, deny.String(), true), true
+			return d.admin.document.reason(s.rule, deny.String(), true), s.rule, true
 		}
 	}
-	return Reason{}, false
+	return Reason{}, 0, false
 }
 
 // objects returns the words of the admin rules that deny, the first of them, and
-// of those that raise the audit level.
-func (d *duty) objects(said []spoken) (ladder []Reason) {
+// of those that raise the audit level. The one that stood for a grant has spoken.
+func (d *duty) objects(said []spoken, stood int) (ladder []Reason) {
 	denied := false
 	for _, s := range said {
 		doc := d.admin.document
 		switch {
+		case s.rule == stood:
 		case !s.forbid && s.truth == yes && doc.rules[s.rule].Audit > AuditNone:
 			ladder = append(ladder, doc.reason(s.rule, pass.String(), false))
 		case !s.forbid && s.truth == yes:

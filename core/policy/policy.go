@@ -118,6 +118,12 @@ func (p *Policy) responsible(a Action) *duty {
 // Decide answers r. The first built-in rule that denies ends it; what they allow
 // the admin rules may still deny.
 func (p *Policy) Decide(r *Request) Decision {
+	d := p.decide(r)
+	d.Version = p.version
+	return d
+}
+
+func (p *Policy) decide(r *Request) Decision {
 	by := p.responsible(r.Action)
 	d := Decision{Allow: true}
 	var admin ruling

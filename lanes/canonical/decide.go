@@ -47,6 +47,7 @@ func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Par
 		Resource: policy.Resource{Name: m.Type, Classes: m.Classes, Declared: subscribes(snap, to, m.Type), Encrypts: from.Traits.Has(trait.RequiresEncryption), Marked: marks.Cover(hidden)},
 	}
 	w.decision = decide(&w.request)
+	w.level = max(w.level, audit.Level(w.decision.Audit))
 	switch {
 	case !w.decision.Allow:
 	case w.decision.Redact == 0:

@@ -145,6 +145,7 @@ type delivery struct {
 	Receiver string      `json:"receiver"`
 	Outcome  string      `json:"outcome"` // deliver, redact or drop; of an outcome: ok or failed
 	Rule     string      `json:"rule"`
+	Version  int64       `json:"policy_version,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	Missing  []string    `json:"missing,omitempty"`
 	Hidden   []string    `json:"hidden,omitempty"` // classes removed
@@ -162,7 +163,7 @@ func (l *Lane) recordRound(r *round) error {
 	levels := map[audit.Outcome]audit.Level{}
 	rules := map[audit.Outcome]string{}
 	for _, w := range r.words {
-		outcome, d := audit.Allow, delivery{Receiver: w.receiver.ID, Outcome: "deliver", Rule: w.decision.Rule}
+		outcome, d := audit.Allow, delivery{Receiver: w.receiver.ID, Outcome: "deliver", Rule: w.decision.Rule, Version: w.decision.Version}
 		switch {
 		case !w.decision.Allow:
 			outcome, d.Outcome = audit.Deny, "drop"
@@ -171,7 +172,7 @@ func (l *Lane) recordRound(r *round) error {
 			d.Outcome, d.Hidden, d.Fields = "redact", w.decision.Redact.Names(), w.removed
 			d.Reason, d.Missing = w.decision.Reason.Sentence, w.decision.Reason.Missing
 		}
-		facts := l.Gate.Describe(&w.request, nil).Facts
+		facts := l.Gate.Facts(&w.request)
 		d.Facts = &facts
 		rows[outcome] = append(rows[outcome], d)
 		levels[outcome] = max(levels[outcome], w.level)
