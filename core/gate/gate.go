@@ -182,11 +182,6 @@ func edge(r *policy.Request) (_ Edge, ok bool) {
 // Record writes an entry durably, for work that judged several requests.
 func (g *Gate) Record(ctx context.Context, e audit.Entry) error { return g.record.Decide(ctx, e) }
 
-// Describe returns the facts and reasons of r, as Pass would record them.
-func (g *Gate) Describe(r *policy.Request, context any) Record {
-	return describe(g.policy(), r, context)
-}
-
 // Facts returns the facts of r, as Pass would record them.
 func (g *Gate) Facts(r *policy.Request) Facts { return facts(g.policy().Traits(), r) }
 
