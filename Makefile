@@ -40,7 +40,7 @@ $(VENV)/.stamp: sdk/python/pyproject.toml $(wildcard plugins/*/requirements.txt)
 	@touch $@
 
 .PHONY: generate
-generate: $(SQLC) $(TEMPL) ## Regenerate code from queries/ and views/
+generate: $(SQLC) $(TEMPL) $(PROTOGEN) ## Regenerate code from queries/, views/ and contract/
 	@tools/generate
 
 .PHONY: verify
