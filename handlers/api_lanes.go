@@ -29,7 +29,7 @@ func (s *Server) gateway(c echo.Context) error {
 	if call.Timeout, err = timeoutOf(c.QueryParam("timeout")); err != nil {
 		return err
 	}
-	if err := s.onBehalf(ctx, r, &call); err != nil {
+	if err := s.onBehalf(ctx, r.Header.Get("X-Vivified-On-Behalf-Of"), &call); err != nil {
 		return err
 	}
 	early := false
@@ -63,8 +63,7 @@ func (s *Server) gateway(c echo.Context) error {
 }
 
 // onBehalf reads for whom a plugin acts. Only what the core itself gave it counts.
-func (s *Server) onBehalf(ctx context.Context, r *http.Request, call *operator.Call) error {
-	token := r.Header.Get("X-Vivified-On-Behalf-Of")
+func (s *Server) onBehalf(ctx context.Context, token string, call *operator.Call) error {
 	if token == "" {
 		return nil
 	}

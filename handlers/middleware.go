@@ -116,6 +116,9 @@ func (s *Server) hygiene(next echo.HandlerFunc) echo.HandlerFunc {
 			// the connection must end with the answer (RFC 9112, section 6.1).
 			c.Response().Header().Set("Connection", "close")
 		}
+		if len(r.Header["Content-Length"]) > 1 { // HTTP/2 takes the first of several
+			return fault.New(fault.Invalid, "request.malformed", "The request has two lengths.")
+		}
 		for name := range r.Header {
 			switch {
 			case name == "X-Caller-Plugin", strings.HasPrefix(name, "X-Vivified-") && name != "X-Vivified-On-Behalf-Of":

@@ -81,6 +81,10 @@ func (s *Server) fail(err error, c echo.Context) {
 		h.Set("WWW-Authenticate", `Bearer realm="vivified"`)
 	}
 	h.Set("Cache-Control", "no-store")
+	if isRPC(c.Request()) {
+		failRPC(c, f)
+		return
+	}
 	if wantsPage(c.Request()) {
 		s.failPage(c, status, f)
 		return

@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 
+	vivifiedv1 "github.com/vivified/vivified/contract/vivified/v1"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/trait"
 )
@@ -15,6 +16,7 @@ const (
 	del    = http.MethodDelete
 	event  = 2 << 20     // bytes of a publish request
 	upload = 256<<10 + 1 // bytes of a manifest, and one more to notice
+	margin = 64 << 10    // bytes for what is around a body
 )
 
 // routes is the whole surface of the core. The published contract is held
@@ -26,7 +28,6 @@ func (s *Server) routes() []route {
 	forwarders := []trait.ID{trait.AuditViewer, trait.ConfigManager}
 	// The lanes bound what they carry themselves; the rest is for what is around it.
 	carry, outside := int64(s.Settings.Int(settings.LimitBodyBytes)), int64(s.Settings.Int(settings.LimitProxyBytes))
-	const margin = 64 << 10
 	table := []route{
 		{method: get, path: "/health", who: anyone, handler: s.health},
 		{method: get, path: "/health/live", who: anyone, handler: s.live},
@@ -76,6 +77,8 @@ func (s *Server) routes() []route {
 		{method: post, path: "/gateway/proxy", who: plugins, action: "proxy.request", handler: s.proxyOnce, body: 2*outside + margin, slow: true},
 		{method: every, path: "/proxy", who: plugins, action: "proxy.request", handler: s.proxyStream, body: outside + margin, slow: true},
 		{method: every, path: "/gateway/:target/*", who: parties, action: "operator.call", handler: s.gateway, body: carry + margin, slow: true},
+		{method: post, path: vivifiedv1.Operator_Invoke_FullMethodName, who: parties, action: "operator.call", handler: s.rpc, body: carry + margin, slow: true},
+		{method: post, path: vivifiedv1.Operator_InvokeStream_FullMethodName, who: parties, action: "operator.call", handler: s.rpc, body: carry + margin, slow: true},
 
 		{method: get, path: "/admin/users", who: users, needs: people, action: "user.list", handler: s.listUsers},
 		{method: post, path: "/admin/users", who: users, needs: people, action: "user.invite", handler: s.inviteUser},

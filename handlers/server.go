@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
@@ -87,6 +88,8 @@ type Server struct {
 	took  *prometheus.HistogramVec
 	csrf  *http.CrossOriginProtection
 
+	methods *grpc.Server // of gRPC
+
 	strips strips // health strips as tables last drew them
 }
 
@@ -101,6 +104,7 @@ func New(c Config) *Server {
 	if c.Metrics != nil {
 		c.Metrics.MustRegister(s.took)
 	}
+	s.methods = s.rpcMethods(c.Settings.Int(settings.LimitBodyBytes) + margin)
 	s.table = s.routes()
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
@@ -115,7 +119,12 @@ func New(c Config) *Server {
 // HTTP returns the server that answers by s, with the limits under which it may
 // face strangers.
 func (s *Server) HTTP() *http.Server {
+	var speaks http.Protocols
+	speaks.SetHTTP1(true)
+	speaks.SetHTTP2(true)
+	speaks.SetUnencryptedHTTP2(true) // with prior knowledge only: nothing is upgraded in the middle of a connection
 	return &http.Server{
+		Protocols: &speaks, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 250, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: take},
 		Handler: s, ReadHeaderTimeout: s.Patience, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is no path of ours
 		ErrorLog:                     slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),

@@ -103,7 +103,7 @@ func listen(conf *settings.Settings) (l net.Listener, secure bool, err error) {
 			l.Close()
 			return nil, false, fault.New(fault.Invalid, "tls_cert_file", "The TLS certificate or its key cannot be used.").Because(err)
 		}
-		return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}), true, nil
+		return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), true, nil
 	}
 	proxies := len(conf.Prefixes(settings.TrustedProxies)) > 0
 	if at, ok := l.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() && !proxies {

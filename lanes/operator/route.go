@@ -38,6 +38,34 @@ func ParseRoute(requestURI string) (Route, error) {
 	return Route{Target: target, Operation: after, Path: Path{Query: p.Query}}, nil
 }
 
+// NewRoute returns the route of a call that comes in parts: an operation, or a path
+// at the target, and the query without its question mark. Each part is judged as
+// ParseRoute judges it. The error is an Invalid fault.
+func NewRoute(target, operation, path, query string) (Route, error) {
+	if !isTarget(target) {
+		return Route{}, refuse(CodeName, "The target is the id of a plugin.")
+	}
+	if (operation == "") == (path == "") {
+		return Route{}, refuse(CodeName, "A call names an operation or a path.")
+	}
+	if operation != "" && !isOperation(operation) {
+		return Route{}, refuse(CodeName, "An operation is named by letters, digits, dots and underscores, without escapes.")
+	}
+	if path == "" {
+		path = "/"
+	} else if strings.Contains(path, "?") {
+		return Route{}, refuse(CodeForm, "The query stands apart from the path.")
+	}
+	p, err := CanonicalPath(path + "?" + query)
+	if err != nil {
+		return Route{}, err
+	}
+	if operation != "" {
+		p.Segments = nil
+	}
+	return Route{Target: target, Operation: operation, Path: p}, nil
+}
+
 // isTarget reports whether s has the letters of a plugin id, reverse-DNS ones included.
 func isTarget(s string) bool {
 	if s == "" || len(s) > 253 {

@@ -39,7 +39,7 @@ type InvokeRequest struct {
 	Operation string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
 	// path is a path at the target that a declared endpoint has, such as /profiles/7.
 	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
-	// method is used where the endpoint declares none; empty: POST with a body, else GET.
+	// method is used where the endpoint declares none; empty: POST with a body or in a stream, else GET.
 	Method string `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`
 	// query is percent-encoded, without the question mark.
 	Query string `protobuf:"bytes,5,opt,name=query,proto3" json:"query,omitempty"`
