@@ -22,6 +22,7 @@ var rightsOf = map[string]rights{
 	"audit":           {app: []string{"INSERT", "SELECT"}, purge: []string{"DELETE", "SELECT"}},
 	"audit partition": {app: []string{"SELECT"}},
 	"audit head":      {app: []string{"INSERT", "SELECT", "UPDATE"}},
+	"kept":            {app: []string{"INSERT", "SELECT"}}, // history that nobody rewrites
 }
 
 // relation is one of the owner's relations and what the roles may do with it now.
@@ -41,6 +42,7 @@ const relationsSQL = `
 			WHEN c.oid IN (SELECT relid FROM audit) THEN 'audit partition'
 			WHEN c.relname = 'chain_heads' THEN 'audit head'
 			WHEN c.relname = $1 THEN 'version'
+			WHEN c.relname = 'policy_versions' THEN 'kept'
 			ELSE 'table' END AS kind,
 		ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole($2) ORDER BY 1) AS app,
 		ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole($3) ORDER BY 1) AS purge,

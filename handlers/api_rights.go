@@ -8,7 +8,6 @@ import (
 
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/gate"
-	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
 )
 
@@ -55,30 +54,6 @@ func (s *Server) addTrait(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusCreated, in)
-}
-
-// listPolicies handles GET /admin/policies: the built-in rules, in the order they are asked.
-func (s *Server) listPolicies(c echo.Context) error {
-	type rule struct {
-		ID       string          `json:"id"`
-		Sentence string          `json:"sentence"`
-		Actions  []policy.Action `json:"actions"`
-		Grantors []string        `json:"grantors"`
-		Denials  uint64          `json:"denials"`
-	}
-	denials := s.Gate.Meter().Denials()
-	items := []rule{}
-	for _, r := range policy.Rules() {
-		v := rule{r.ID, r.Sentence, r.Actions, r.Grantors, denials[r.ID]}
-		if v.Actions == nil {
-			v.Actions = []policy.Action{}
-		}
-		if v.Grantors == nil {
-			v.Grantors = []string{}
-		}
-		items = append(items, v)
-	}
-	return c.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // grantView is an operator grant.

@@ -23,6 +23,7 @@ var consolePages = []consolePage{
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
 	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
+	{"Policies", views.PathPolicies, []trait.ID{trait.PolicyManager}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
 	{"Account", views.PathAccount, nil},
@@ -50,7 +51,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM(), s.consolePolicies()} {
 		table = append(table, part...)
 	}
 	return table

@@ -118,6 +118,8 @@ var console = []struct{ method, path, trait string }{
 	{"GET", "/console/audit/export", "audit_viewer"},
 	{"GET", "/console/audit/:chain/:seq", "audit_viewer"},
 	{"*", "/console/users", "user_manager"},
+	{"GET", "/console/policies", "policy_manager"},
+	{"*", "/console/policies", "policy_manager"},
 }
 
 // needed is the trait that a route of the console needs.

@@ -24,6 +24,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.pluginsAreSteered(admin, publisher)
 	c.settings(admin, publisher)
 	c.rights(admin)
+	c.policies(admin)
 	c.approvals(admin)
 	c.events(admin, publisher)
 	c.letters(admin, publisher)

@@ -104,7 +104,6 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/features", who: users, handler: s.features},
 		{method: get, path: "/admin/traits", who: users, needs: view, action: "trait.list", handler: s.listTraits},
 		{method: post, path: "/admin/traits", who: users, needs: []trait.ID{trait.PolicyManager}, action: "trait.register", handler: s.addTrait},
-		{method: get, path: "/admin/policies", who: users, needs: view, action: "policy.view", handler: s.listPolicies},
 		{method: get, path: "/admin/decisions/:id", who: users, handler: s.decision},
 		{method: get, path: "/admin/grants", who: users, needs: view, action: "grant.list", handler: s.listGrants},
 		{method: post, path: "/admin/grants", who: users, needs: []trait.ID{trait.PluginManager}, action: "grant.give", handler: s.giveGrant},
@@ -132,7 +131,7 @@ func (s *Server) routes() []route {
 		{method: post, path: "/admin/audit/sinks/:id/try", who: users, needs: forwarders, action: "audit.forward", handler: s.trySink, slow: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
-	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.console()} {
+	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.console()} {
 		table = append(table, part...)
 	}
 	return table

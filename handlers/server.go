@@ -23,6 +23,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/sso"
@@ -44,6 +45,7 @@ type Config struct {
 	Identity *identity.Service
 	SSO      *sso.Service
 	Registry *registry.Registry
+	Rules    *rulebook.Rulebook
 	Plugins  *pluginmgr.Manager
 	Settings *settings.Settings
 	Audit    *audit.Store

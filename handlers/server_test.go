@@ -28,6 +28,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/sso"
@@ -56,6 +57,7 @@ type core struct {
 	Identity *identity.Service
 	SSO      *sso.Service
 	Registry *registry.Registry
+	Rules    *rulebook.Rulebook
 	Plugins  *pluginmgr.Manager
 	Settings *settings.Settings
 	Audit    *audit.Store
@@ -133,7 +135,14 @@ func newCore(t testing.TB, edits ...setting) *core {
 	c.Registry = must(registry.Open(t.Context(), registry.Config{Pool: c.DB.Pool, Waker: bus, Log: logger}))(t)
 	run("registry", c.Registry.Run)
 	metrics := prometheus.NewRegistry()
-	c.Gate = gate.New(gate.Config{Policy: c.Registry.Policy, Record: writer, Metrics: metrics, Log: logger})
+	c.Rules = must(rulebook.Open(t.Context(), rulebook.Config{
+		Pool: c.DB.Pool, Audit: c.Audit, Waker: bus, Replica: "test", Log: logger, Traits: func() *trait.Registry { return c.Registry.Snapshot().Traits() },
+		FourEyes: func() bool { return c.Settings.Bool(settings.PolicyFourEyes) },
+	}))(t)
+	run("rulebook", c.Rules.Run)
+	c.Gate = gate.New(gate.Config{Policy: c.Rules.Policy, Record: writer, Metrics: metrics, Log: logger})
+
+	run("coverage", rulebook.NewCounter(c.DB.Pool, c.Gate, logger).Run)
 
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	own := []netip.AddrPort{listener.Addr().(*net.TCPAddr).AddrPort()}
@@ -183,6 +192,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 
 	c.Server = handlers.New(handlers.Config{
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Proof: c, Gate: c.Gate,
+		Rules:  c.Rules,
 		Events: c.Events, Calls: calls, Egress: egress, Approvals: approvals, SSO: c.SSO, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },
 		SetUp: sync.OnceFunc(func() { close(c.SetUp) }), Version: "0.0.0-test", Log: logger, Patience: conf.waits, TrustedProxies: conf.proxies,

@@ -51,6 +51,10 @@ const (
 	Failing   Status = "failing"
 	Intact    Status = "intact"
 	Broken    Status = "broken"
+
+	Running   Status = "running"
+	Cancelled Status = "cancelled"
+	Otherwise Status = "otherwise" // decided by another rule
 )
 
 type statusLook struct {
@@ -88,6 +92,9 @@ var statuses = map[Status]statusLook{
 	Failing:     {Danger, "circle-alert", "Failing"},
 	Intact:      {OK, "link", "Intact"},
 	Broken:      {Danger, "link-2-off", "Broken"},
+	Running:     {Info, "loader", "Running"},
+	Cancelled:   {Neutral, "x", "Cancelled"},
+	Otherwise:   {Neutral, "git-compare", "Decided by"},
 }
 
 func (s Status) look() statusLook {

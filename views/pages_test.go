@@ -25,7 +25,7 @@ func samples() []sample {
 	auditAt := crumbs("Govern", "", "Audit", "")
 	people := crumbs("People", "", "Users", "")
 	problemOf := func(status int) func() views.Problem { return func() views.Problem { return problem(status) } }
-	return []sample{
+	return append([]sample{
 		alone("sign-in", views.PathSignIn, func() views.SignIn {
 			return views.SignIn{Org: "Northgate Regional", Email: "mara.lindqvist@northgate.example", Error: "E-mail or password not accepted.", Next: "/console/audit", Version: "0.1.0"}
 		}, views.SignInPage),
@@ -112,5 +112,5 @@ func samples() []sample {
 		alone("problem-alone", "/x", func() views.Problem { p := problem(401); p.SignedIn = false; return p }, views.ProblemAlone),
 		alone("problem-toast", "/x", problemOf(409), views.ProblemToast),
 		alone("toasts", "/x", func() []views.Toast { return []views.Toast{{Text: "Saved"}} }, views.Toasts),
-	}
+	}, policySamples()...)
 }

@@ -14,6 +14,11 @@ const (
 	EventsPerPage  = 30
 	AuditPerPage   = 30
 	UsersPerPage   = 30
+
+	FlipGroupsShown = 15
+	FlipsPerPage    = 15
+	ReplaysShown    = 8
+	VersionsPerPage = 20
 )
 
 // Column is the head of a table's column.

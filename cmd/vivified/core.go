@@ -28,6 +28,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/trait"
@@ -126,9 +127,18 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("registry", plugins.Run)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	door := gate.New(gate.Config{Policy: plugins.Policy, Record: writer, Metrics: metrics, Log: log})
+	traits := func() *trait.Registry { return plugins.Snapshot().Traits() }
+	book, err := rulebook.Open(ctx, rulebook.Config{
+		Pool: pool, Audit: store, Traits: traits, FourEyes: func() bool { return conf.Bool(settings.PolicyFourEyes) }, Waker: bus, Replica: replica, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.run("rulebook", book.Run)
+	door := gate.New(gate.Config{Policy: book.Policy, Record: writer, Metrics: metrics, Log: log})
+	c.run("rule coverage", rulebook.NewCounter(pool, door, log).Run)
 	people, err := identity.Open(ctx, identity.Config{
-		Pool: pool, Plugins: plugins, Sealer: sealer, Record: writer, Issuer: c.public, Traits: func() *trait.Registry { return plugins.Snapshot().Traits() },
+		Pool: pool, Plugins: plugins, Sealer: sealer, Record: writer, Issuer: c.public, Traits: traits,
 		Waker: bus, Plain: !secure, SetupToken: conf.String(settings.SetupToken), IdlePHI: conf.Duration(settings.SessionIdlePHI),
 		Idle: conf.Duration(settings.SessionIdle), Absolute: conf.Duration(settings.SessionAbsolute), Log: log,
 		LocalLogin: func() bool { return conf.Bool(settings.AuthLocalLogin) || conf.Bool(settings.AuthLocalLoginRescue) },
@@ -193,6 +203,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("approvals", approvals.Run)
 
 	c.server = handlers.New(handlers.Config{
+		Rules:    book,
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn,
 		SIEM: forwarding, Proof: proof{pool: pool, heads: heads},

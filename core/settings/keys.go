@@ -68,6 +68,8 @@ const (
 	AuditHeadsInterval
 	AuditGroupSize
 
+	PolicyFourEyes
+
 	keyCount int = iota
 )
 
@@ -189,4 +191,7 @@ var declared = [keyCount]Definition{
 		Description: "Time between two signed heads of the audit chains."},
 	AuditGroupSize: {Name: "audit_group_size", Group: "Audit", Type: TypeInt, Min: 1, Max: 10_000, Default: "1024", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Most decisions that share one commit."},
+
+	PolicyFourEyes: {Name: "policy_four_eyes", Group: "Policy", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.PolicyManager,
+		Description: "Whether a second person has to approve before rules are published."},
 }
