@@ -324,6 +324,108 @@ type PluginRefreshToken struct {
 	RevokedAt  *time.Time
 }
 
+type PolicyCoverage struct {
+	Rule    string
+	Hour    time.Time
+	Matched int64
+	// times it let pass what nothing else would have
+	Granted int64
+	Denied  int64
+	LastAt  time.Time
+}
+
+type PolicyDraft struct {
+	Singleton bool
+	Text      string
+	Tests     json.RawMessage
+	// counts every edit; an edit names the one its author saw
+	Revision int64
+	EditedBy string
+	// the name of the editor at that time
+	EditedAs string
+	EditedAt time.Time
+}
+
+type PolicyFlip struct {
+	Shadow  uuid.UUID
+	Seq     int64
+	Against string
+	// denied: was allowed; allowed: was denied; rule: denied or redacted by another rule
+	Kind     string
+	WasRule  string
+	NowRule  string
+	Action   string
+	Caller   string
+	Target   string
+	Object   string
+	Decision uuid.UUID
+	At       time.Time
+}
+
+type PolicyRequest struct {
+	ID       uuid.UUID
+	Text     string
+	Tests    json.RawMessage
+	Comment  string
+	Restored *int64
+	// the version in force when it was asked for: approving it replaces that one and no other
+	Base        int64
+	Author      string
+	AuthorName  string
+	AskedAt     time.Time
+	ExpiresAt   time.Time
+	State       string
+	DecidedBy   string
+	DecidedName string
+	DecidedAt   *time.Time
+	Reason      string
+}
+
+type PolicyShadow struct {
+	ID       uuid.UUID
+	TenantID string
+	Text     string
+	// the published version the draft is compared with; 0: none
+	Version   int64
+	Days      int32
+	Most      int32
+	State     string
+	Why       string
+	Holder    string
+	Until     time.Time
+	StartedBy string
+	StartedAs string
+	StartedAt time.Time
+	EndedAt   *time.Time
+	// the time of the oldest decision replayed so far
+	Reached  *time.Time
+	RowsRead int64
+	Replayed int64
+	// records without the facts a decision is made from
+	Skipped int64
+	// decisions that the draft would change
+	Flips int64
+	// decisions that the policy in force would already make otherwise than was recorded
+	Drifts int64
+}
+
+type PolicyVersion struct {
+	Number int64
+	Text   string
+	Tests  json.RawMessage
+	// SHA-256 of text and tests
+	Digest  []byte
+	Comment string
+	// the version whose text this one brought back
+	Restored   *int64
+	Author     string
+	AuthorName string
+	// the second person, where two publish
+	Approver     string
+	ApproverName string
+	PublishedAt  time.Time
+}
+
 type RecoveryCode struct {
 	UserID uuid.UUID
 	Digest string

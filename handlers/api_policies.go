@@ -32,13 +32,13 @@ func (s *Server) apiPolicies() []route {
 		{method: post, path: at + "/draft/discard", who: users, needs: manage, action: "policy.draft", handler: s.discardDraft},
 		{method: post, path: at + "/validate", who: users, needs: view, action: "policy.view", handler: s.validatePolicy, body: rules},
 		{method: post, path: at + "/test", who: users, needs: view, action: "policy.view", handler: s.testPolicy, body: rules},
-		{method: post, path: at + "/publish", who: users, needs: manage, action: "policy.publish", handler: s.publishPolicy},
+		{method: post, path: at + "/publish", who: users, needs: manage, action: "policy.publish", handler: s.publishPolicy, fresh: true},
 		{method: get, path: at + "/versions", who: users, needs: view, action: "policy.view", handler: s.listPolicyVersions},
 		{method: get, path: at + "/versions/:version", who: users, needs: view, action: "policy.view", handler: s.showPolicyVersion},
-		{method: post, path: at + "/versions/:version/restore", who: users, needs: manage, action: "policy.restore", handler: s.restorePolicy},
+		{method: post, path: at + "/versions/:version/restore", who: users, needs: manage, action: "policy.restore", handler: s.restorePolicy, fresh: true},
 		{method: get, path: at + "/diff", who: users, needs: view, action: "policy.view", handler: s.diffPolicies},
 		{method: get, path: at + "/waiting", who: users, needs: manage, action: "policy.view", handler: s.listPolicyWaiting},
-		{method: post, path: at + "/waiting/:id/approve", who: users, needs: manage, action: "policy.publish", handler: s.approvePolicy},
+		{method: post, path: at + "/waiting/:id/approve", who: users, needs: manage, action: "policy.publish", handler: s.approvePolicy, fresh: true},
 		{method: post, path: at + "/waiting/:id/deny", who: users, needs: manage, action: "policy.publish", handler: s.denyPolicy},
 		{method: post, path: at + "/waiting/:id/withdraw", who: users, needs: manage, action: "policy.publish", handler: s.withdrawPolicy},
 		{method: get, path: at + "/shadow", who: users, needs: manage, action: "policy.shadow", handler: s.listShadows},
@@ -254,10 +254,10 @@ func (s *Server) publishPolicy(c echo.Context) error {
 		return err
 	}
 	out, err := s.Rules.Publish(c.Request().Context(), in.Revision, in.Comment)
-	return published(c, out, err)
+	return afterPublishing(c, out, err)
 }
 
-func published(c echo.Context, out rulebook.Outcome, err error) error {
+func afterPublishing(c echo.Context, out rulebook.Outcome, err error) error {
 	switch {
 	case err != nil:
 		return err
@@ -353,7 +353,7 @@ func (s *Server) restorePolicy(c echo.Context) error {
 		return err
 	}
 	out, err := s.Rules.Restore(c.Request().Context(), n, in.Comment)
-	return published(c, out, err)
+	return afterPublishing(c, out, err)
 }
 
 // diffPolicies handles GET /admin/policies/diff.
