@@ -77,7 +77,7 @@ func ofParty(side func(*Request) *Party, attribute string) expr {
 	case "state":
 		return expr{kind: textKind, among: states, text: words(func(p *Party) string { return string(p.State) })}
 	}
-	return expr{kind: traitsKind, traits: func(q *Request) (trait.Set, bool) {
+	return expr{kind: traitsKind, side: side, traits: func(q *Request) (trait.Set, bool) {
 		if p := side(q); p != nil {
 			return p.Traits, true
 		}

@@ -134,11 +134,25 @@ func (c *compiler) contains(l, r expr) expr {
 		if len(one) == 0 {
 			return expr{}
 		}
+		if l.side != nil {
+			return holds(l.side, one[0])
+		}
 		return read(l.traits, func(have trait.Set) bool { return have.Has(one[0]) })
 	case listKind:
 		return c.listed(l, r)
 	}
 	return expr{}
+}
+
+// holds reports whether a party has a trait. It is what most conditions ask.
+func holds(side func(*Request) *Party, id trait.ID) expr {
+	return test(func(q *Request) truth {
+		p := side(q)
+		if p == nil {
+			return failed
+		}
+		return truthOf(p.Traits.Has(id))
+	})
 }
 
 // listed reports whether a value is among those written.

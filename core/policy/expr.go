@@ -49,7 +49,7 @@ type expr struct {
 	text    func(*Request) (string, bool)        // text; an entity's id
 	traits  func(*Request) (trait.Set, bool)     // traits
 	classes func(*Request) (trait.Classes, bool) // classes
-	side    func(*Request) *Party                // entity: the party whose attributes it has; nil: it is none
+	side    func(*Request) *Party                // entity: the party whose attributes it has; traits: whose they are; nil: nobody's
 	of      types.EntityType                     // entity
 	what    role                                 // entity: which one of the request it is
 	literal types.Value                          // of a constant; of a list, a types.Set

@@ -117,16 +117,10 @@ func (p *Policy) responsible(a Action) *duty {
 
 // Decide answers r. The first built-in rule that denies ends it; what they allow
 // the admin rules may still deny.
-func (p *Policy) Decide(r *Request) Decision {
-	d := p.decide(r)
+func (p *Policy) Decide(r *Request) (d Decision) {
 	d.Version = p.version
-	return d
-}
-
-func (p *Policy) decide(r *Request) Decision {
 	by := p.responsible(r.Action)
-	d := Decision{Allow: true}
-	var admin ruling
+	admin := ruling{}
 	asked := by.admin == nil
 	for _, rule := range by.rules {
 		v := rule.check(r)
@@ -147,33 +141,41 @@ func (p *Policy) decide(r *Request) Decision {
 					continue
 				}
 				if admin.broken {
-					return by.admin.document.denial(&admin)
+					by.admin.document.deny(&d, &admin)
+					return d
 				}
 			}
-			return Decision{Rule: rule.ID, Reason: p.reason(rule, v), Matched: admin.matched}
+			d.Rule, d.Redact, d.Reason, d.Matched = rule.ID, 0, p.reason(rule, v), admin.matched
+			return d
 		}
 	}
 	if d.Rule == "" {
-		return Decision{Rule: byDefault.Rule, Reason: byDefault}
+		d.Rule, d.Reason = byDefault.Rule, byDefault
+		return d
 	}
 	if !asked {
 		by.admin.rule(r, &admin)
 	}
 	if admin.against > 0 {
-		return by.admin.document.denial(&admin)
+		by.admin.document.deny(&d, &admin)
+		return d
 	}
-	if place, ok := admin.matched.Grant(); ok {
-		d.Rule = by.admin.document.names[place]
+	if by.admin != nil {
+		if place, ok := admin.matched.Grant(); ok {
+			d.Rule = by.admin.document.names[place]
+		}
+		d.Matched = admin.matched
 	}
-	d.Matched, d.Audit = admin.matched, max(admin.audit, r.audit())
+	d.Allow, d.Audit = true, max(admin.audit, r.audit())
 	return d
 }
 
-// denial is the decision of the admin rule that denies.
-func (d *Document) denial(w *ruling) Decision {
+// deny turns a decision into the denial of the admin rule that is against it.
+func (d *Document) deny(to *Decision, w *ruling) {
 	place := w.against - 1
 	w.matched.grant, w.matched.deny = 0, uint16(w.against)
-	return Decision{Rule: d.names[place], Reason: d.reason(place, deny.String(), w.broken), Matched: w.matched}
+	to.Rule, to.Redact, to.Matched = d.names[place], 0, w.matched
+	to.Reason = d.reason(place, deny.String(), w.broken)
 }
 
 // audit is how much of the request the audit keeps whatever the manifests say:

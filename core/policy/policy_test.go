@@ -300,18 +300,3 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
-
-func TestAllowedCallsAllocateNothing(t *testing.T) {
-	p, r := policy.New(trait.Builtin()), call()
-	if n := testing.AllocsPerRun(1000, func() { p.Decide(&r) }); n > 0 {
-		t.Errorf("an allowed call costs %v allocations", n)
-	}
-}
-
-func BenchmarkDecide(b *testing.B) {
-	p, r := policy.New(trait.Builtin()), call()
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Decide(&r)
-	}
-}
