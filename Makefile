@@ -56,9 +56,10 @@ fmt: $(TEMPL) ## Format Go and templ sources
 	@bin/tools/templ fmt views
 
 .PHONY: bench
-bench: build ## Measure the start, and the lanes beside their peers
+bench: build ## Measure the start, the lanes and the policy, each beside its peers
 	@$(GO) run ./bench/start
 	@$(GO) run ./bench/lanes
+	@cd bench/policy && $(GO) run .
 
 .PHONY: clean
 clean: ## Remove what was built, not what was kept in var/
