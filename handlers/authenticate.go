@@ -19,7 +19,7 @@ import (
 // public lists what a stranger may ask for: exact paths, and prefixes that end in a slash.
 var public = []string{
 	"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/setup", "/auth/login", "/plugins/register", "/plugins/token",
-	"/sign-in", "/invite", "/favicon.ico", "/static/", "/webhooks/", "/auth/oidc/",
+	"/sign-in", views.PathSecondStep, views.PathSignInChallenge, views.PathSignInPasskey, views.PathEmergency, "/invite", "/favicon.ico", "/static/", "/webhooks/", "/auth/oidc/",
 }
 
 func isPublic(path string) bool {
@@ -34,7 +34,7 @@ func isPublic(path string) bool {
 // isConsole reports whether the request is a person's, to be answered with pages.
 func isConsole(r *http.Request) bool {
 	switch p := r.URL.Path; {
-	case p == "/", p == "/console", strings.HasPrefix(p, "/console/"), p == views.PathSignIn, p == views.PathSignOut, p == views.PathInvite:
+	case p == "/", p == "/console", strings.HasPrefix(p, "/console/"), p == views.PathSignIn, strings.HasPrefix(p, views.PathSignIn+"/"), p == views.PathSignOut, p == views.PathInvite:
 		return true
 	case strings.HasPrefix(p, views.PathOIDC+"/"):
 		return r.Method == http.MethodGet

@@ -77,7 +77,7 @@ func (b *browser) signIn(email string) *browser {
 // token returns a token of a user, for a program of theirs.
 func (c *core) token(email string) string {
 	c.t.Helper()
-	g := must(c.Identity.Login(c.system(), identity.SignIn{Account: email, Password: password, Kind: identity.KindToken}))(c.t)
+	g := must(c.Identity.Login(c.system(), identity.SignIn{Account: email, Password: password}))(c.t)
 	return g.Secret
 }
 

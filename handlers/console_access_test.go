@@ -12,6 +12,7 @@ import (
 
 // toAnyone are the routes that answer a stranger; everything else is 401 to one.
 var toAnyone = []string{
+	"GET /sign-in/second-step", "POST /sign-in/second-step", "POST /sign-in/passkey/challenge", "POST /sign-in/passkey", "GET /sign-in/emergency", "POST /sign-in/emergency",
 	"GET /health", "GET /health/live", "GET /health/ready", "GET /.well-known/jwks.json", "POST /auth/login", "POST /plugins/register", "POST /plugins/token",
 	"GET /static/*", "GET /favicon.ico", "GET /sign-in", "POST /sign-in", "GET /setup", "POST /setup", "GET /invite", "POST /invite",
 	"GET /metrics", // to loopback
@@ -70,7 +71,7 @@ func TestStrangersGetNothing(t *testing.T) {
 		name := r[0] + " " + r[1]
 		got := stranger.status(methodOf(r[0]), address(r[1]))
 		if slices.Contains(toAnyone, name) {
-			if got == http.StatusUnauthorized && name != "POST /sign-in" && name != "POST /auth/login" && name != "POST /plugins/token" {
+			if got == http.StatusUnauthorized && name != "POST /sign-in" && name != "POST /sign-in/passkey" && name != "POST /auth/login" && name != "POST /plugins/token" {
 				t.Errorf("%s is public, and answers a stranger 401", name)
 			}
 			continue

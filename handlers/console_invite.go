@@ -56,10 +56,11 @@ func (s *Server) acceptInvite(c echo.Context) error {
 	}
 	joined, err := s.Identity.AcceptInvitation(ctx, token, in.Get("name"), in.Get("password"))
 	if err == nil {
-		if err := s.startSession(c, joined.Email, in.Get("password")); err != nil {
+		granted, err := s.login(c, joined.Email, in.Get("password"))
+		if err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusSeeOther, views.PathOverview)
+		return s.enter(c, granted, views.PathOverview)
 	}
 	f := fault.Of(err)
 	if !isForm(f) {

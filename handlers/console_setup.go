@@ -49,10 +49,11 @@ func (s *Server) completeSetup(c echo.Context) error {
 	_, err = s.Identity.CompleteSetup(c.Request().Context(), token, in.Get("email"), in.Get("name"), in.Get("password"))
 	if err == nil {
 		s.SetUp()
-		if err := s.startSession(c, in.Get("email"), in.Get("password")); err != nil {
+		granted, err := s.login(c, in.Get("email"), in.Get("password"))
+		if err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusSeeOther, views.PathOverview)
+		return s.enter(c, granted, views.PathOverview)
 	}
 	f := fault.Of(err)
 	name, email, password := accountFields(in.Get("name"), in.Get("email"))

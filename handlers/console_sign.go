@@ -3,7 +3,6 @@ package handlers
 import (
 	"cmp"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,6 +17,7 @@ import (
 var notices = map[string]string{
 	"out":   "You are signed out.",
 	"ended": "Your session has ended. Sign in to go on.",
+	"late":  "That took too long. Start again.",
 }
 
 // signInPage handles GET /sign-in.
@@ -41,10 +41,13 @@ func (s *Server) signInForm(c echo.Context, status int, p views.SignIn) error {
 	if err := s.otherWays(c, &p); err != nil {
 		return err
 	}
-	p.Org, p.Version = s.Settings.String(settings.Organisation), s.Version
-	if p.Next = safeNext(p.Next); p.Next == views.PathOverview {
-		p.Next = ""
+	p.Org, p.Version, p.Next = s.Settings.String(settings.Organisation), s.Version, nextPage(p.Next)
+	p.Passkey = !p.LocalOff && s.passkeysWork(c.Request())
+	ready, err := s.Identity.BreakGlassReady(c.Request().Context())
+	if err != nil {
+		return err
 	}
+	p.Emergency = ready
 	return draw(c, s.visit(c.Request()), status, views.SignInPage(p))
 }
 
@@ -54,9 +57,9 @@ func (s *Server) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.startSession(c, in.Get("email"), in.Get("password"))
+	granted, err := s.login(c, in.Get("email"), in.Get("password"))
 	if err == nil {
-		return c.Redirect(http.StatusSeeOther, safeNext(in.Get("next")))
+		return s.enter(c, granted, in.Get("next"))
 	}
 	f := fault.Of(err)
 	p := views.SignIn{Email: in.Get("email"), Next: in.Get("next"), Error: f.Sentence}
@@ -65,8 +68,7 @@ func (s *Server) signIn(c echo.Context) error {
 		p.Error = "E-mail or password not accepted."
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="vivified"`)
 	case fault.TooMany:
-		wait := max(f.RetryAfter.Round(time.Second), time.Second)
-		p.Error = "Too many attempts. Try again in " + wait.String() + "."
+		p.Error = tooMany(f)
 		setRetryAfter(c, f)
 	default:
 		return err
@@ -74,19 +76,32 @@ func (s *Server) signIn(c echo.Context) error {
 	return s.signInForm(c, statuses[f.Kind], p)
 }
 
-// startSession signs a person in and gives their browser the session, in place of
-// whichever it had.
-func (s *Server) startSession(c echo.Context, account, password string) error {
-	r := c.Request()
-	in := identity.SignIn{Account: account, Password: password, Kind: identity.KindCookie, UserAgent: r.UserAgent()}
-	if cookie, err := r.Cookie(s.Identity.CookieName()); err == nil {
-		in.Previous = cookie.Value
+// login signs a person in by their password, for a browser.
+func (s *Server) login(c echo.Context, account, password string) (identity.Grant, error) {
+	return s.Identity.Login(c.Request().Context(), identity.SignIn{Account: account, Password: password, Client: s.browser(c)})
+}
+
+// browser is who asks as a client of sessions: the one it has ends with the next.
+func (s *Server) browser(c echo.Context) identity.Client {
+	b := identity.Client{Kind: identity.KindCookie, UserAgent: c.Request().UserAgent()}
+	if cookie, err := c.Cookie(s.Identity.CookieName()); err == nil {
+		b.Previous = cookie.Value
 	}
-	granted, err := s.Identity.Login(r.Context(), in)
-	if err != nil {
+	return b
+}
+
+// enter gives the browser the session that was granted, in place of whichever it
+// had, and leads it on; or to the second step when that is waited for.
+func (s *Server) enter(c echo.Context, granted identity.Grant, next string) error {
+	if granted.Pending != "" {
+		s.keepPending(c, granted.Pending)
+		return c.Redirect(http.StatusSeeOther, withNext(views.PathSecondStep, next))
+	}
+	if err := s.Identity.CookieStore().Start(c.Request(), c.Response(), granted); err != nil {
 		return err
 	}
-	return s.Identity.CookieStore().Start(r, c.Response(), granted)
+	s.dropPending(c)
+	return c.Redirect(http.StatusSeeOther, safeNext(next))
 }
 
 // signOut handles POST /sign-out.

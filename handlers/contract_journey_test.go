@@ -33,6 +33,8 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.people(admin)
 	c.signOn(admin)
 	c.keys(admin)
+	c.factors(admin)
+	c.breakGlass(admin)
 	c.audit(admin)
 	c.sinks(admin)
 	c.goodbye(admin, caller)

@@ -14,7 +14,7 @@ import (
 
 // undescribed are the console's own, which the contract leaves out, and methods of
 // gRPC, which have a contract of their own kind.
-var undescribed = regexp.MustCompile(`^/(vivified\.v1\.[A-Za-z]+/.*|console(/.*)?|static/.*|favicon\.ico|sign-out|invite)?$`)
+var undescribed = regexp.MustCompile(`^/(vivified\.v1\.[A-Za-z]+/.*|console(/.*)?|static/.*|favicon\.ico|sign-(out|in/.*)|invite)?$`)
 
 // describedAs are routes that the contract describes under other paths than the table.
 var describedAs = map[string][]string{"/gateway/{target}/*": {"/gateway/{target}/{operation}", "/gateway/{target}/-/{path}"}}

@@ -12,7 +12,8 @@ import (
 // open is what a stranger may ask for; /metrics is not, because it tells strangers
 // from loopback apart by itself. Setup and invitations prove themselves by a link.
 var open = []string{
-	"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/setup", "/auth/login", "/sign-in", "/invite", "/favicon.ico", "/static/*",
+	"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/setup", "/auth/login", "/sign-in", "/invite",
+	"/sign-in/second-step", "/sign-in/passkey/challenge", "/sign-in/passkey", "/sign-in/emergency", "/favicon.ico", "/static/*",
 	"/plugins/register", "/plugins/token",
 }
 

@@ -23,6 +23,9 @@ type problem struct {
 	Errors     []fault.Violation `json:"errors,omitempty"`
 	DecisionID string            `json:"decision_id,omitempty"`
 	TraceID    string            `json:"trace_id"`
+
+	// MFARequired says that the password was right and a code must come with it.
+	MFARequired bool `json:"mfa_required,omitempty"`
 }
 
 // statuses gives each kind of fault its HTTP status.
@@ -92,7 +95,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	h.Set(echo.HeaderContentType, "application/problem+json")
 	p := problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: f.Sentence, Code: f.Code,
-		Errors: f.Violations, DecisionID: f.Decision, TraceID: actor.Trace(ctx),
+		Errors: f.Violations, DecisionID: f.Decision, TraceID: actor.Trace(ctx), MFARequired: f.Code == "auth.mfa_required",
 	}
 	if err := c.JSON(status, p); err != nil {
 		s.Log.WarnContext(ctx, "answer not written", slog.Any("error", err))

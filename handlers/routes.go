@@ -24,7 +24,7 @@ const (
 func (s *Server) routes() []route {
 	view, manage := []trait.ID{trait.Viewer}, []trait.ID{trait.PluginManager}
 	watch := []trait.ID{trait.EventViewer}
-	people, auditors := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}
+	people, auditors, admins := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}, []trait.ID{trait.Admin}
 	forwarders := []trait.ID{trait.AuditViewer, trait.ConfigManager}
 	// The lanes bound what they carry themselves; the rest is for what is around it.
 	carry, outside := int64(s.Settings.Int(settings.LimitBodyBytes)), int64(s.Settings.Int(settings.LimitProxyBytes))
@@ -34,9 +34,18 @@ func (s *Server) routes() []route {
 		{method: get, path: "/health/ready", who: anyone, handler: s.ready},
 		{method: get, path: "/metrics", who: anyone, handler: s.metrics},
 		{method: get, path: "/.well-known/jwks.json", who: anyone, handler: s.jwks},
-		{method: post, path: "/auth/login", who: anyone, action: "auth.login", handler: s.login, body: 16 << 10},
+		{method: post, path: "/auth/login", who: anyone, action: "auth.login", handler: s.logIn, body: 16 << 10},
 		{method: get, path: "/auth/me", who: users, handler: s.me, enrols: true},
 		{method: post, path: "/auth/logout", who: users, handler: s.logout, enrols: true},
+		{method: get, path: "/auth/factors", who: users, handler: s.showFactors, enrols: true},
+		{method: post, path: "/auth/factors/totp", who: users, handler: s.beginTOTP, body: 16 << 10, fresh: true, enrols: true},
+		{method: post, path: "/auth/factors/totp/confirm", who: users, handler: s.confirmTOTP, body: 16 << 10, fresh: true, enrols: true},
+		{method: del, path: "/auth/factors/totp", who: users, handler: s.removeTOTP, fresh: true},
+		{method: post, path: "/auth/factors/passkeys/challenge", who: users, handler: s.challengePasskey, body: 16 << 10, fresh: true, enrols: true},
+		{method: post, path: "/auth/factors/passkeys", who: users, handler: s.addPasskey, body: 64 << 10, fresh: true, enrols: true},
+		{method: patch, path: "/auth/factors/passkeys/:id", who: users, handler: s.renamePasskey, body: 16 << 10},
+		{method: del, path: "/auth/factors/passkeys/:id", who: users, handler: s.removePasskey, fresh: true},
+		{method: post, path: "/auth/factors/recovery-codes", who: users, handler: s.renewRecoveryCodes, fresh: true},
 		{method: post, path: "/auth/step-up", who: users, handler: s.stepUp, body: 16 << 10, enrols: true},
 
 		{method: post, path: "/plugins/register", who: anyone, action: "plugin.register", handler: s.register, body: upload, slow: true},
@@ -87,6 +96,11 @@ func (s *Server) routes() []route {
 		{method: del, path: "/admin/users/:id", who: users, needs: people, action: "user.delete", handler: s.deleteUser},
 		{method: post, path: "/admin/users/:id/traits", who: users, needs: people, action: "user.grant", handler: s.grantTrait},
 		{method: del, path: "/admin/users/:id/traits/:trait", who: users, needs: people, action: "user.grant", handler: s.revokeTrait},
+		{method: del, path: "/admin/users/:id/factors", who: users, needs: people, action: "user.factors", handler: s.resetFactors, fresh: true},
+		{method: get, path: "/admin/break-glass", who: users, needs: admins, action: "user.break_glass", handler: s.listBreakGlass},
+		{method: post, path: "/admin/break-glass", who: users, needs: admins, action: "user.break_glass", handler: s.makeBreakGlass, fresh: true},
+		{method: post, path: "/admin/break-glass/:id/rotate", who: users, needs: admins, action: "user.break_glass", handler: s.rotateBreakGlass, fresh: true},
+		{method: post, path: "/admin/break-glass/alerts/:session/acknowledge", who: users, needs: admins, action: "user.break_glass", handler: s.acknowledgeBreakGlass},
 		{method: get, path: "/admin/roles", who: users, needs: people, action: "user.view", handler: s.listRoles},
 		{method: get, path: "/admin/api-keys", who: users, handler: s.listKeys},
 		{method: post, path: "/admin/api-keys", who: users, handler: s.createKey},

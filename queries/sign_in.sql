@@ -43,7 +43,7 @@ DELETE FROM totp WHERE confirmed_at IS NULL AND pending_at < @before::timestampt
 
 -- PasskeyInsert adds a passkey; a unique violation when somebody has it already.
 -- name: PasskeyInsert :exec
-INSERT INTO passkeys (id, user_id, name, credential, sign_count, created_at) VALUES (@id, @user_id, @name, @credential, @sign_count, @at);
+INSERT INTO passkeys (id, user_id, name, sealed, sign_count, created_at) VALUES (@id, @user_id, @name, @sealed, @sign_count, @at);
 
 -- PasskeyList returns the passkeys of a person, oldest first.
 -- name: PasskeyList :many
@@ -51,7 +51,7 @@ SELECT * FROM passkeys WHERE user_id = @user_id ORDER BY created_at, id;
 
 -- PasskeyUse notes the use of a passkey and the counter it showed; 0 rows when it was used meanwhile.
 -- name: PasskeyUse :execrows
-UPDATE passkeys SET credential = @credential, sign_count = @sign_count, last_used_at = @at::timestamptz
+UPDATE passkeys SET sealed = @sealed, sign_count = @sign_count, last_used_at = @at::timestamptz
 WHERE id = @id AND sign_count = @before;
 
 -- PasskeyRename names a passkey.
@@ -117,10 +117,10 @@ ON CONFLICT (user_id) DO UPDATE SET sealed_at = excluded.sealed_at, expires_at =
 -- name: BreakGlassGet :one
 SELECT * FROM break_glass WHERE user_id = @user_id;
 
--- BreakGlassList returns the accounts for an emergency, oldest first.
+-- BreakGlassList returns the accounts for an emergency, oldest first; one never used was used at the epoch.
 -- name: BreakGlassList :many
 SELECT sqlc.embed(break_glass), sqlc.embed(users),
-    (SELECT max(u.at) FROM break_glass_uses u WHERE u.user_id = users.id)::timestamptz AS used_at
+    COALESCE((SELECT max(u.at) FROM break_glass_uses u WHERE u.user_id = users.id), 'epoch')::timestamptz AS used_at
 FROM break_glass JOIN users ON users.id = break_glass.user_id
 WHERE users.tenant_id = @tenant_id AND users.status <> 'deleted' ORDER BY break_glass.made_at, users.id;
 
@@ -140,7 +140,11 @@ FROM break_glass_uses JOIN users ON users.id = break_glass_uses.user_id
     LEFT JOIN sessions ON sessions.id = break_glass_uses.session_id AND sessions.revoked_at IS NULL AND sessions.expires_at > @at
 WHERE users.tenant_id = @tenant_id AND break_glass_uses.acknowledged_at IS NULL ORDER BY break_glass_uses.at DESC LIMIT 100;
 
--- BreakGlassAcknowledge notes who saw a use; 0 rows when somebody had before.
--- name: BreakGlassAcknowledge :execrows
+-- BreakGlassAcknowledge notes who saw a use, and returns whose it was; no row when somebody had before.
+-- name: BreakGlassAcknowledge :many
 UPDATE break_glass_uses SET acknowledged_by = @by, acknowledged_name = @name, acknowledged_at = @at::timestamptz
-WHERE session_id = @session_id AND acknowledged_at IS NULL;
+WHERE session_id = @session_id AND acknowledged_at IS NULL RETURNING user_id;
+
+-- UserByID returns one person of any tenant, deleted ones too: for a credential that names its owner.
+-- name: UserByID :one
+SELECT * FROM users WHERE id = @id;

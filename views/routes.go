@@ -12,6 +12,8 @@ import (
 const (
 	PathSignIn     = "/sign-in"
 	PathSignOut    = "/sign-out" // POST
+	PathSecondStep = "/sign-in/second-step"
+	PathEmergency  = "/sign-in/emergency"
 	PathSetup      = "/setup"
 	PathInvite     = "/invite"
 	PathOverview   = "/console"
@@ -34,6 +36,12 @@ const (
 	PathEgress     = "/console/egress"
 	PathSSO        = "/console/sso"
 	PathOIDC       = "/auth/oidc"
+)
+
+// Paths below the sign-in page, all POST.
+const (
+	PathSignInChallenge = PathSignIn + "/passkey/challenge" // answers JSON, for the script
+	PathSignInPasskey   = PathSignIn + "/passkey"
 )
 
 // Paths below the account, all POST.

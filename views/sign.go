@@ -1,5 +1,7 @@
 package views
 
+import "time"
+
 // SignIn is the sign-in page.
 type SignIn struct {
 	Org     string
@@ -11,6 +13,27 @@ type SignIn struct {
 
 	Providers []ProviderButton // other ways to sign in
 	LocalOff  bool             // passwords are switched off: only the other ways are shown
+
+	Passkey   bool // passkeys work at this address
+	Emergency bool // there is an account for emergencies
+}
+
+// SecondStep asks for the second factor after a password that matched.
+type SecondStep struct {
+	Person  string // e-mail address
+	App     bool   // an authenticator app is set up
+	Passkey string // what the browser is to ask a passkey, as JSON; empty: there is none
+	Error   string
+	Next    string
+}
+
+// Emergency is where the glass is broken.
+type Emergency struct {
+	Org     string
+	Account string
+	Reason  string
+	Error   string
+	Longest time.Duration // life of such a session
 }
 
 // Setup is the page behind the one-time setup link.

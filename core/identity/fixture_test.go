@@ -163,7 +163,7 @@ func (w *world) setUp() identity.Grant {
 // login signs somebody in with the password everybody has here.
 func (w *world) login(email string) identity.Grant {
 	w.t.Helper()
-	g, err := w.Login(w.stranger(), identity.SignIn{Account: email, Password: password, Kind: identity.KindToken})
+	g, err := w.Login(w.stranger(), identity.SignIn{Account: email, Password: password})
 	if err != nil {
 		w.t.Fatalf("%s cannot sign in: %v", email, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/audit"
@@ -87,6 +88,7 @@ type Config struct {
 type Service struct {
 	Config
 	hasher  *hasher
+	party   *webauthn.WebAuthn
 	keys    atomic.Pointer[keyring]
 	reads   atomic.Int64 // how often the keyring was read
 	stale   atomic.Bool  // it must be read again
@@ -128,6 +130,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	var err error
 	if s.hasher, err = newHasher(c.Hashing); err != nil {
+		return nil, err
+	}
+	if s.party, err = relyingParty(c.Issuer); err != nil {
 		return nil, err
 	}
 	if err = s.rotateWhenDue(ctx); err != nil {

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -17,148 +16,145 @@ import (
 // SignIn is what somebody presents to sign in. The address they come from is
 // read from the context.
 type SignIn struct {
-	Account   string // e-mail address; or a name nobody else has
-	Password  string
+	Account  string // e-mail address; or a name nobody else has
+	Password string
+	Code     string // of the second factor, by those who give it at once
+	Client
+}
+
+// Client is what a session is started for.
+type Client struct {
 	Kind      string // KindCookie, or else KindToken
 	UserAgent string // to recognise the session by
 	Previous  string // the session cookie the browser sent; that session ends
 }
 
 // Login starts a session. It returns an Unauthenticated fault that is the same
-// for an unknown account, a wrong password and a suspended person, and takes the
-// same work for each; or a TooMany fault with RetryAfter, after too many failures
-// of the account, whether it exists or not, or of the address.
+// for an unknown account, a wrong password, a suspended person and one who signs
+// in otherwise, and takes the same work for each; or a TooMany fault with
+// RetryAfter, after too many failures of the account, whether it exists or not, or
+// of the address.
+//
+// Of somebody with a second factor a password alone starts nothing: a browser gets
+// a Grant that waits for SecondStep, a program an Unauthenticated fault with the
+// code auth.mfa_required.
 func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
 	if !s.LocalLogin() {
 		return Grant{}, fault.New(fault.Denied, "auth.local_off", "Signing in with a password is switched off here; use your organisation's sign-in.")
-	}
-	if in.Kind != KindCookie {
-		in.Kind = KindToken
 	}
 	account := strings.TrimSpace(in.Account)
 	if len(account) > maxEmail || !utf8.ValidString(account) || strings.ContainsRune(account, 0) {
 		account = "" // nobody's; looked up all the same
 	}
-	byName, byFrom := s.try(byAccount, strings.ToLower(account)), s.from(ctx)
-	failed := audit.Entry{Action: "auth.login", Outcome: audit.Failed, Rule: "auth.login"}
-	if first, err := s.count(ctx, byName, byFrom); err != nil {
-		if first {
-			failed.Rule = "auth.throttled"
-			failed.Detail = map[string]any{"account": byName.digest, "reason": "too many attempts"}
-			if err := s.Record.Decide(ctx, failed); err != nil {
-				return Grant{}, err
-			}
-		}
+	t, err := s.tries(ctx, account)
+	if err != nil {
 		return Grant{}, err
 	}
-	rows, err := db.New(s.Pool).UserByAccount(ctx, actor.DefaultTenant, account)
-	if err != nil {
-		return Grant{}, s.undo(ctx, db.Fault(err), byName, byFrom)
+	if err := s.countSignIn(ctx, t); err != nil {
+		return Grant{}, err
 	}
-	row, reason := whoSignsIn(account, rows)
+	row, reason, err := s.whoSignsIn(ctx, account)
+	if err != nil {
+		return Grant{}, s.undo(ctx, err, t.name, t.from)
+	}
 	ok, stronger, err := s.hasher.match(ctx, in.Password, row.PasswordHash)
 	if err != nil {
-		return Grant{}, s.undo(ctx, err, byName, byFrom)
+		return Grant{}, s.undo(ctx, err, t.name, t.from)
 	}
 	if !ok {
-		if row.ID != uuid.Nil {
-			failed.Object = row.ID.String()
-		}
-		failed.Detail = map[string]any{"account": byName.digest, "reason": reason}
-		if err := s.Record.Decide(ctx, failed); err != nil {
-			return Grant{}, err
-		}
-		return Grant{}, notSignedIn()
+		return Grant{}, s.failed(ctx, t, row.ID, "auth.login", reason, notSignedIn())
 	}
-	return s.signIn(ctx, in, row, stronger, byName, byFrom)
+	has, err := db.New(s.Pool).FactorsOf(ctx, []uuid.UUID{row.ID})
+	if err != nil {
+		return Grant{}, s.undo(ctx, db.Fault(err), t.name, t.from)
+	}
+	a := arrival{row: row, client: in.Client, method: MethodPassword, tries: t, stronger: stronger}
+	switch {
+	case len(has) == 0:
+		return s.arrive(ctx, a)
+	case in.Code != "":
+		return s.withFactor(ctx, a, Evidence{Code: in.Code}, step{})
+	case in.Kind == KindCookie:
+		return s.waitForFactor(ctx, a)
+	}
+	return Grant{}, s.undo(ctx, fault.New(fault.Unauthenticated, "auth.mfa_required", "A second factor is required; send a code of your authenticator app, or a recovery code, as otp."), t.name, t.from)
+}
+
+// tries are the attempts that one sign-in counts as.
+type tries struct {
+	name, from attempt
+	here       attempt // the account at this very address
+}
+
+// tries returns what a sign-in to an account counts as. Who signed in to it from
+// this address before is counted apart from everybody else, so that a stranger who
+// guesses on and on keeps nobody out who comes from where they always come from.
+func (s *Service) tries(ctx context.Context, account string) (tries, error) {
+	account = strings.ToLower(account)
+	t := tries{from: s.from(ctx)}
+	t.name, t.here = s.try(byAccount, account), s.try(byAccountHere, account+"\x00"+t.from.digest)
+	known, err := db.New(s.Pool).SignInOriginKnown(ctx, t.here.key(), s.now().Add(-knownFor))
+	if err != nil {
+		return tries{}, db.Fault(err)
+	}
+	if known {
+		t.name = t.here
+	}
+	return t, nil
+}
+
+// countSignIn counts a sign-in as failed, until it is forgiven. The first that is
+// refused unseen is recorded.
+func (s *Service) countSignIn(ctx context.Context, t tries) error {
+	first, err := s.count(ctx, t.name, t.from)
+	if err == nil || !first {
+		return err
+	}
+	if err := s.Record.Decide(ctx, audit.Entry{
+		Action: "auth.login", Outcome: audit.Failed, Rule: "auth.throttled", Detail: map[string]any{"account": t.name.digest, "reason": "too many attempts"},
+	}); err != nil {
+		return err
+	}
+	return err
+}
+
+// failed records a sign-in that did not succeed, and returns what is told of it.
+func (s *Service) failed(ctx context.Context, t tries, user uuid.UUID, rule, reason string, told error) error {
+	e := audit.Entry{Action: "auth.login", Outcome: audit.Failed, Rule: rule, Detail: map[string]any{"account": t.name.digest, "reason": reason}}
+	if user != uuid.Nil {
+		e.Object = user.String()
+	}
+	if err := s.Record.Decide(ctx, e); err != nil {
+		return err
+	}
+	return told
 }
 
 // whoSignsIn returns the row whose password is to be compared, and why a sign-in
-// would fail. Without a row, or with one that may not sign in, its hash is empty.
-func whoSignsIn(account string, rows []db.User) (row db.User, reason string) {
-	if len(rows) != 1 || account == "" {
-		return db.User{}, "no such account"
-	}
-	row = rows[0]
-	switch {
-	case Status(row.Status) != Active:
-		row.PasswordHash, reason = "", row.Status
-	case row.PasswordHash == "":
-		reason = "has no password"
-	default:
-		reason = "wrong password"
-	}
-	return row, reason
-}
-
-// signIn starts the session of somebody whose password matched.
-func (s *Service) signIn(ctx context.Context, in SignIn, row db.User, stronger string, byName, byFrom attempt) (Grant, error) {
-	var g Grant
-	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
-		if err := s.forgive(ctx, q, byName, true); err != nil {
-			return err
-		}
-		if err := s.forgive(ctx, q, byFrom, false); err != nil {
-			return err
-		}
-		now, err := q.UserLock(ctx, row.TenantID, row.ID)
-		if err != nil {
-			return noUser(err)
-		}
-		if Status(now.Status) != Active || now.PasswordHash != row.PasswordHash {
-			return notSignedIn() // changed between the comparison and here
-		}
-		if stronger != "" {
-			if err := q.UserUpgradeHash(ctx, db.UserUpgradeHashParams{ID: row.ID, OldHash: row.PasswordHash, NewHash: stronger}); err != nil {
-				return err
-			}
-		}
-		if err := q.UserSignedIn(ctx, s.now(), row.ID); err != nil {
-			return err
-		}
-		u, err := s.user(ctx, q, now)
-		if err != nil {
-			return err
-		}
-		detail := map[string]any{}
-		if isSecret(sessionPrefix, in.Previous) {
-			ended, err := q.SessionRevokeByHash(ctx, s.now(), hashOf(in.Previous))
-			if err != nil {
-				return err
-			}
-			if len(ended) == 1 {
-				detail["ended"] = ended[0].ID
-			}
-		}
-		if g, err = s.startSession(ctx, q, u, start{Kind: in.Kind, UserAgent: in.UserAgent, Method: MethodPassword}); err != nil {
-			return err
-		}
-		detail["session"], detail["kind"] = g.Session.ID, in.Kind
-		ctx := actor.With(ctx, u.Actor(actor.Credential{Kind: CredentialSession, ID: g.Session.ID.String()}))
-		return audit.Append(ctx, q, audit.Entry{Action: "auth.login", Object: u.ID.String(), Outcome: audit.OK, Detail: detail})
-	})
-	if err == nil && in.Previous != "" {
-		s.changed(ctx)
-	}
-	return g, err
-}
-
-// undo takes back attempts that could not be judged, and returns why.
-func (s *Service) undo(ctx context.Context, why error, attempts ...attempt) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
-		for _, a := range attempts {
-			if err := s.forgive(ctx, q, a, false); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// would fail. Without a row, or with one that may not sign in by a password, its
+// hash is empty.
+func (s *Service) whoSignsIn(ctx context.Context, account string) (row db.User, reason string, err error) {
+	rows, err := db.New(s.Pool).UserByAccount(ctx, actor.DefaultTenant, account)
 	if err != nil {
-		s.Log.WarnContext(ctx, "an attempt that was not judged stays counted", "error", err)
+		return db.User{}, "", db.Fault(err)
 	}
-	return why
+	reason = "no such account"
+	if len(rows) == 1 && account != "" {
+		row = rows[0]
+		switch {
+		case Status(row.Status) != Active:
+			row.PasswordHash, reason = "", row.Status
+		case row.PasswordHash == "":
+			reason = "has no password"
+		default:
+			reason = "wrong password"
+		}
+	}
+	sealed, err := s.isBreakGlass(ctx, row.ID) // asked of nobody too: the same work
+	if sealed {
+		row.PasswordHash, reason = "", "is for emergencies and gave no reason"
+	}
+	return row, reason, err
 }
 
 // notSignedIn is the one answer to every failed sign-in.

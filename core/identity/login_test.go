@@ -19,7 +19,7 @@ import (
 )
 
 func signIn(account, password string) identity.SignIn {
-	return identity.SignIn{Account: account, Password: password, Kind: identity.KindToken, UserAgent: "test\n/1.0\x1b[31m"}
+	return identity.SignIn{Account: account, Password: password, Client: identity.Client{Kind: identity.KindToken, UserAgent: "test\n/1.0\x1b[31m"}}
 }
 
 func TestLogin(t *testing.T) {

@@ -61,6 +61,10 @@ type Grant struct {
 	Session Session
 	Secret  string
 	User    User
+
+	// Pending is the secret of a sign-in that waits for its second factor; then all
+	// else is empty, and no session began.
+	Pending string
 }
 
 // start is how a session begins.

@@ -20,14 +20,18 @@ type throttle struct {
 
 // What is throttled. An address is given more, because many people share one.
 var (
-	byAccount  = throttle{"account", 5, 15 * time.Minute}
-	byAddress  = throttle{"address", 30, 15 * time.Minute}
-	byPassword = throttle{"password", 5, 15 * time.Minute} // the current password of somebody signed in
-	byProof    = throttle{"proof", 5, 15 * time.Minute}    // step-ups and second factors of one person
+	byAccount     = throttle{"account", 5, 15 * time.Minute}
+	byAccountHere = throttle{"account_here", 5, 15 * time.Minute} // of an address it was signed in to from before
+	byAddress     = throttle{"address", 30, 15 * time.Minute}
+	byPassword    = throttle{"password", 5, 15 * time.Minute} // the current password of somebody signed in
+	byProof       = throttle{"proof", 5, 15 * time.Minute}    // step-ups and second factors of one person
 )
 
 // forgiven is how long after the last failure earlier ones no longer count.
 const forgiven = time.Hour
+
+// knownFor is how long a place somebody signed in from is taken for theirs.
+const knownFor = 30 * 24 * time.Hour
 
 // pause returns how long to wait after that many failures in a row.
 func (t throttle) pause(failures int) time.Duration {
@@ -135,6 +139,3 @@ func slowDown(wait time.Duration) *fault.Fault {
 	f.RetryAfter = wait
 	return f
 }
-
-// knownFor is how long a place somebody signed in from is taken for theirs.
-const knownFor = 30 * 24 * time.Hour

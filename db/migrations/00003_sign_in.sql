@@ -28,13 +28,14 @@ CREATE TABLE passkeys (
     id           bytea PRIMARY KEY,
     user_id      uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     name         text NOT NULL,
-    credential   jsonb NOT NULL,
+    sealed       bytea NOT NULL,
     sign_count   bigint NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     last_used_at timestamptz
 );
 CREATE INDEX passkeys_user ON passkeys (user_id);
 COMMENT ON COLUMN passkeys.id IS 'the credential id its authenticator chose';
+COMMENT ON COLUMN passkeys.sealed IS 'its record, sealed under the master key: whoever can write here cannot add one';
 COMMENT ON COLUMN passkeys.sign_count IS 'the counter it showed last; one that does not rise, where it counts at all, tells of a copy';
 
 -- Codes for the day the authenticator is lost, as keyed digests.
