@@ -7,15 +7,14 @@ package db
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const breakGlassAcknowledge = `-- name: BreakGlassAcknowledge :execrows
+const breakGlassAcknowledge = `-- name: BreakGlassAcknowledge :many
 UPDATE break_glass_uses SET acknowledged_by = $1, acknowledged_name = $2, acknowledged_at = $3::timestamptz
-WHERE session_id = $4 AND acknowledged_at IS NULL
+WHERE session_id = $4 AND acknowledged_at IS NULL RETURNING user_id
 `
 
 type BreakGlassAcknowledgeParams struct {
@@ -25,18 +24,30 @@ type BreakGlassAcknowledgeParams struct {
 	SessionID uuid.UUID
 }
 
-// BreakGlassAcknowledge notes who saw a use; 0 rows when somebody had before.
-func (q *Queries) BreakGlassAcknowledge(ctx context.Context, arg BreakGlassAcknowledgeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, breakGlassAcknowledge,
+// BreakGlassAcknowledge notes who saw a use, and returns whose it was; no row when somebody had before.
+func (q *Queries) BreakGlassAcknowledge(ctx context.Context, arg BreakGlassAcknowledgeParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, breakGlassAcknowledge,
 		arg.By,
 		arg.Name,
 		arg.At,
 		arg.SessionID,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var user_id uuid.UUID
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const breakGlassAlerts = `-- name: BreakGlassAlerts :many
@@ -104,7 +115,7 @@ func (q *Queries) BreakGlassGet(ctx context.Context, userID uuid.UUID) (BreakGla
 
 const breakGlassList = `-- name: BreakGlassList :many
 SELECT break_glass.user_id, break_glass.made_by, break_glass.made_at, break_glass.sealed_at, break_glass.expires_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at,
-    (SELECT max(u.at) FROM break_glass_uses u WHERE u.user_id = users.id)::timestamptz AS used_at
+    COALESCE((SELECT max(u.at) FROM break_glass_uses u WHERE u.user_id = users.id), 'epoch')::timestamptz AS used_at
 FROM break_glass JOIN users ON users.id = break_glass.user_id
 WHERE users.tenant_id = $1 AND users.status <> 'deleted' ORDER BY break_glass.made_at, users.id
 `
@@ -115,7 +126,7 @@ type BreakGlassListRow struct {
 	UsedAt     time.Time
 }
 
-// BreakGlassList returns the accounts for an emergency, oldest first.
+// BreakGlassList returns the accounts for an emergency, oldest first; one never used was used at the epoch.
 func (q *Queries) BreakGlassList(ctx context.Context, tenantID string) ([]BreakGlassListRow, error) {
 	rows, err := q.db.Query(ctx, breakGlassList, tenantID)
 	if err != nil {
@@ -295,16 +306,16 @@ func (q *Queries) PasskeyDropAll(ctx context.Context, userID uuid.UUID) (int64, 
 }
 
 const passkeyInsert = `-- name: PasskeyInsert :exec
-INSERT INTO passkeys (id, user_id, name, credential, sign_count, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO passkeys (id, user_id, name, sealed, sign_count, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type PasskeyInsertParams struct {
-	ID         []byte
-	UserID     uuid.UUID
-	Name       string
-	Credential json.RawMessage
-	SignCount  int64
-	At         time.Time
+	ID        []byte
+	UserID    uuid.UUID
+	Name      string
+	Sealed    []byte
+	SignCount int64
+	At        time.Time
 }
 
 // PasskeyInsert adds a passkey; a unique violation when somebody has it already.
@@ -313,7 +324,7 @@ func (q *Queries) PasskeyInsert(ctx context.Context, arg PasskeyInsertParams) er
 		arg.ID,
 		arg.UserID,
 		arg.Name,
-		arg.Credential,
+		arg.Sealed,
 		arg.SignCount,
 		arg.At,
 	)
@@ -321,7 +332,7 @@ func (q *Queries) PasskeyInsert(ctx context.Context, arg PasskeyInsertParams) er
 }
 
 const passkeyList = `-- name: PasskeyList :many
-SELECT id, user_id, name, credential, sign_count, created_at, last_used_at FROM passkeys WHERE user_id = $1 ORDER BY created_at, id
+SELECT id, user_id, name, sealed, sign_count, created_at, last_used_at FROM passkeys WHERE user_id = $1 ORDER BY created_at, id
 `
 
 // PasskeyList returns the passkeys of a person, oldest first.
@@ -338,7 +349,7 @@ func (q *Queries) PasskeyList(ctx context.Context, userID uuid.UUID) ([]Passkey,
 			&i.ID,
 			&i.UserID,
 			&i.Name,
-			&i.Credential,
+			&i.Sealed,
 			&i.SignCount,
 			&i.CreatedAt,
 			&i.LastUsedAt,
@@ -373,22 +384,22 @@ func (q *Queries) PasskeyRename(ctx context.Context, arg PasskeyRenameParams) (i
 }
 
 const passkeyUse = `-- name: PasskeyUse :execrows
-UPDATE passkeys SET credential = $1, sign_count = $2, last_used_at = $3::timestamptz
+UPDATE passkeys SET sealed = $1, sign_count = $2, last_used_at = $3::timestamptz
 WHERE id = $4 AND sign_count = $5
 `
 
 type PasskeyUseParams struct {
-	Credential json.RawMessage
-	SignCount  int64
-	At         time.Time
-	ID         []byte
-	Before     int64
+	Sealed    []byte
+	SignCount int64
+	At        time.Time
+	ID        []byte
+	Before    int64
 }
 
 // PasskeyUse notes the use of a passkey and the counter it showed; 0 rows when it was used meanwhile.
 func (q *Queries) PasskeyUse(ctx context.Context, arg PasskeyUseParams) (int64, error) {
 	result, err := q.db.Exec(ctx, passkeyUse,
-		arg.Credential,
+		arg.Sealed,
 		arg.SignCount,
 		arg.At,
 		arg.ID,
@@ -698,11 +709,36 @@ func (q *Queries) TOTPUse(ctx context.Context, step int64, userID uuid.UUID) (in
 	return result.RowsAffected(), nil
 }
 
-const userFactorDue = `-- name: UserFactorDue :one
-UPDATE users SET factor_due_at = COALESCE(factor_due_at, $1::timestamptz) WHERE id = $2 RETURNING factor_due_at::timestamptz
+const userByID = `-- name: UserByID :one
+SELECT id, tenant_id, email, name, source, password_hash, status, created_at, updated_at, last_login_at, password_set_at, factor_due_at FROM users WHERE id = $1
 `
 
-// UserFactorDue sets when a second factor is due, unless that was set before, and returns when it is.
+// UserByID returns one person of any tenant, deleted ones too: for a credential that names its owner.
+func (q *Queries) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
+	row := q.db.QueryRow(ctx, userByID, id)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.TenantID,
+		&i.Email,
+		&i.Name,
+		&i.Source,
+		&i.PasswordHash,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLoginAt,
+		&i.PasswordSetAt,
+		&i.FactorDueAt,
+	)
+	return i, err
+}
+
+const userFactorDue = `-- name: UserFactorDue :one
+UPDATE users SET factor_due_at = LEAST(factor_due_at, $1::timestamptz) WHERE id = $2 RETURNING factor_due_at::timestamptz
+`
+
+// UserFactorDue sets when a second factor is due, unless it is due before, and returns when it is.
 func (q *Queries) UserFactorDue(ctx context.Context, due time.Time, iD uuid.UUID) (time.Time, error) {
 	row := q.db.QueryRow(ctx, userFactorDue, due, iD)
 	var factor_due_at time.Time

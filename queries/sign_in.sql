@@ -3,9 +3,9 @@
 UPDATE sessions SET proved_at = @at, factor = CASE WHEN @factor::text = '' THEN factor ELSE @factor END
 WHERE id = @id AND user_id = @user_id AND revoked_at IS NULL;
 
--- UserFactorDue sets when a second factor is due, unless that was set before, and returns when it is.
+-- UserFactorDue sets when a second factor is due, unless it is due before, and returns when it is.
 -- name: UserFactorDue :one
-UPDATE users SET factor_due_at = COALESCE(factor_due_at, @due::timestamptz) WHERE id = @id RETURNING factor_due_at::timestamptz;
+UPDATE users SET factor_due_at = LEAST(factor_due_at, @due::timestamptz) WHERE id = @id RETURNING factor_due_at::timestamptz;
 
 -- FactorsOf counts the second factors people have set up. Only those who have one are returned.
 -- name: FactorsOf :many

@@ -22,9 +22,9 @@ type arrival struct {
 	also     func(context.Context, *db.Queries, Session) error // what else belongs to it; may be nil
 }
 
-// arrive starts a session, in one transaction with all that proving it used up. It
+// begin starts a session, in one transaction with all that proving it used up. It
 // returns the fault of a failed sign-in when the person changed since they were judged.
-func (s *Service) arrive(ctx context.Context, a arrival) (Grant, error) {
+func (s *Service) begin(ctx context.Context, a arrival) (Grant, error) {
 	var g Grant
 	if a.client.Kind != KindCookie {
 		a.client.Kind = KindToken

@@ -213,7 +213,7 @@ func (s *Service) BreakTheGlass(ctx context.Context, in Emergency) (Grant, error
 	if !ok {
 		return Grant{}, s.failed(ctx, t, row.ID, "auth.break_glass", why, notSignedIn())
 	}
-	return s.arrive(ctx, arrival{
+	return s.begin(ctx, arrival{
 		row: row, client: in.Client, method: MethodBreakGlass, tries: t, stronger: stronger, life: min(s.Demands().BreakGlass, s.Absolute),
 		also: func(ctx context.Context, q *db.Queries, session Session) error {
 			err := q.BreakGlassUsed(ctx, db.BreakGlassUsedParams{SessionID: session.ID, UserID: row.ID, Reason: reason, Address: session.Address, At: s.now()})

@@ -71,7 +71,7 @@ func (s *Service) Login(ctx context.Context, in SignIn) (Grant, error) {
 	a := arrival{row: row, client: in.Client, method: MethodPassword, tries: t, stronger: stronger}
 	switch {
 	case len(has) == 0:
-		return s.arrive(ctx, a)
+		return s.begin(ctx, a)
 	case in.Code != "":
 		return s.withFactor(ctx, a, Evidence{Code: in.Code}, step{})
 	case in.Kind == KindCookie:

@@ -39,7 +39,7 @@ func (s *Service) PasskeySignIn(ctx context.Context, secret string, answer []byt
 	row, shown, err := s.whosePasskey(ctx, secret, answer)
 	if err == nil {
 		var g Grant
-		g, err = s.arrive(ctx, arrival{row: row, client: client, method: MethodPasskey, shown: shown, tries: t})
+		g, err = s.begin(ctx, arrival{row: row, client: client, method: MethodPasskey, shown: shown, tries: t})
 		if err == nil {
 			return g, nil
 		}

@@ -109,7 +109,7 @@ func (s *Service) withFactor(ctx context.Context, a arrival, shown Evidence, cha
 	var err error
 	if a.shown, err = s.judgeFactor(ctx, a.row, shown, challenge); err == nil {
 		var g Grant
-		if g, err = s.arrive(ctx, a); err == nil {
+		if g, err = s.begin(ctx, a); err == nil {
 			return g, nil
 		}
 	}

@@ -89,8 +89,13 @@ func (s *Service) startSession(ctx context.Context, q *db.Queries, u User, how s
 		return Grant{}, err
 	}
 	if how.Factor == "" && how.Method != MethodBreakGlass && s.FactorRequired(u) {
-		due, err := q.UserFactorDue(ctx, now.Add(s.Demands().Grace), u.ID)
-		if err != nil {
+		due := now.Add(s.Demands().Grace)
+		if has, err := q.FactorsOf(ctx, []uuid.UUID{u.ID}); err != nil {
+			return Grant{}, err
+		} else if len(has) > 0 {
+			due = now // they have one to show: there is nothing to wait for
+		}
+		if due, err = q.UserFactorDue(ctx, due, u.ID); err != nil {
 			return Grant{}, err
 		}
 		u.FactorDue = &due
