@@ -267,10 +267,11 @@ type LoginThrottle struct {
 
 type Passkey struct {
 	// the credential id its authenticator chose
-	ID         []byte
-	UserID     uuid.UUID
-	Name       string
-	Credential json.RawMessage
+	ID     []byte
+	UserID uuid.UUID
+	Name   string
+	// its record, sealed under the master key: whoever can write here cannot add one
+	Sealed []byte
 	// the counter it showed last; one that does not rise, where it counts at all, tells of a copy
 	SignCount  int64
 	CreatedAt  time.Time
