@@ -34,7 +34,7 @@ var edgeLanes = map[policy.Action]views.Lane{
 // laneMapPage handles GET /console/lanes.
 func (s *Server) laneMapPage(c echo.Context) error {
 	v := s.visit(c.Request())
-	m, err := v.laneMap(c.Request().Context(), c.QueryParams())
+	m, err := v.laneMap(c.Request().Context(), views.PathLanes, "", c.QueryParams())
 	if err != nil {
 		return err
 	}
@@ -45,13 +45,14 @@ func (s *Server) laneMapPage(c echo.Context) error {
 // something passed.
 func (s *Server) laneMapLive(c echo.Context) error {
 	return s.redrawn(c, func(v *visit, ctx context.Context) (templ.Component, error) {
-		m, err := v.laneMap(ctx, c.QueryParams())
+		m, err := v.laneMap(ctx, views.PathLanes, "", c.QueryParams())
 		return views.LaneMapLive(m), err
 	})
 }
 
-// laneMap is the traffic of the last minutes on this replica, as a query asks for it.
-func (v *visit) laneMap(ctx context.Context, q url.Values) (views.LaneMap, error) {
+// laneMap is the traffic of the last minutes on this replica, as a query asks for it
+// at the address of a page: all of it, or that of one plugin.
+func (v *visit) laneMap(ctx context.Context, page, plugin string, q url.Values) (views.LaneMap, error) {
 	minutes, err := strconv.Atoi(q.Get("minutes"))
 	if err != nil || !slices.Contains(mapMinutes, minutes) {
 		minutes = 15
@@ -71,31 +72,34 @@ func (v *visit) laneMap(ctx context.Context, q url.Values) (views.LaneMap, error
 		}
 		return path + "?" + next.Encode()
 	}
-	m := views.LaneMap{Minutes: minutes, Lane: lane, Live: link(views.PathLanes + "/live")}
+	m := views.LaneMap{Minutes: minutes, Lane: lane, Live: link(page + "/live")}
 	for _, n := range mapMinutes {
-		m.Ranges = append(m.Ranges, views.MapChoice{Label: strconv.Itoa(n) + " m", Href: link(views.PathLanes, "minutes", strconv.Itoa(n)), Current: n == minutes})
+		m.Ranges = append(m.Ranges, views.MapChoice{Label: strconv.Itoa(n) + " m", Href: link(page, "minutes", strconv.Itoa(n)), Current: n == minutes})
 	}
-	m.Lanes = []views.MapChoice{{Label: "All", Href: link(views.PathLanes, "lane", ""), Current: lane == ""}}
+	m.Lanes = []views.MapChoice{{Label: "All", Href: link(page, "lane", ""), Current: lane == ""}}
 	for _, l := range []struct {
 		lane   views.Lane
 		action string
 	}{{views.Canonical, "event."}, {views.Operator, string(policy.OperatorCall)}, {views.Proxy, string(policy.ProxyRequest)}} {
-		f := v.Gate.Meter().Flow(gate.Edge{Action: l.action}, minutes)
+		f := v.Gate.Meter().Flow(gate.Edge{Action: l.action, From: plugin}, minutes) // of one plugin: what it does
 		m.Totals = append(m.Totals, views.LaneTotal{Lane: l.lane, PerMinute: f.PerMinute, P95: f.P95})
-		m.Lanes = append(m.Lanes, views.MapChoice{Label: strings.ToUpper(string(l.lane[:1])) + string(l.lane[1:]), Href: link(views.PathLanes, "lane", string(l.lane)), Current: l.lane == lane})
+		m.Lanes = append(m.Lanes, views.MapChoice{Label: strings.ToUpper(string(l.lane[:1])) + string(l.lane[1:]), Href: link(page, "lane", string(l.lane)), Current: l.lane == lane})
 	}
 	lines := map[string]gate.Edge{}
 	for _, e := range v.Gate.Meter().Edges(minutes) {
 		on, ok := edgeLanes[policy.Action(e.Action)]
-		if !ok || lane != "" && on != lane || e.From == "" || e.To == "" {
-			continue // what the meter had no room for is counted under its lane alone
+		if !ok || lane != "" && on != lane || e.From == "" || e.To == "" { // what the meter had no room for is counted under its lane alone
+			continue
+		}
+		if plugin != "" && e.From != plugin && e.To != plugin {
+			continue
 		}
 		key := e.Action + "|" + e.From + "|" + e.To
 		lines[key] = e
 		f := v.Gate.Meter().Flow(e, minutes)
 		m.Edges = append(m.Edges, views.MapEdge{
 			Lane: on, From: v.mapNode(e.From), To: v.mapEnd(e), Ends: e.Action == string(policy.EventPublish), PerMinute: f.PerMinute, P95: f.P95,
-			Denied: int(f.Denied), Failed: int(f.Failed), Href: link(views.PathLanes, "edge", key), Picked: key == picked,
+			Denied: int(f.Denied), Failed: int(f.Failed), Href: link(page, "edge", key), Picked: key == picked,
 		})
 	}
 	slices.SortStableFunc(m.Edges, func(a, b views.MapEdge) int {

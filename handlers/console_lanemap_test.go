@@ -27,6 +27,14 @@ func TestLaneMapPage(t *testing.T) {
 	mara.get("/console/lanes?lane=proxy").shows(t, 200, "Nothing passed a lane")
 	mara.get("/console/lanes?minutes=99&edge=none").shows(t, 200, "Caller")
 
+	tab := mara.get("/console/plugins/publisher/lanes")
+	tab.shows(t, 200, "Live traffic", "As a target of calls", "closed: calls pass", "Caller")
+	mara.get("/console/plugins/caller/lanes").shows(t, 200, "Publisher")
+	mara.get("/console/plugins/none/lanes").shows(t, 404)
+	if aud := c.person("aud@example.com", "Aud", "auditor"); strings.Contains(aud.get("/console/plugins/caller").Body, "/console/plugins/caller/lanes") {
+		t.Error("the tab is offered to somebody who may not see it")
+	}
+
 	c.person("hana@example.com", "Hana", "viewer").get("/console/lanes").shows(t, 403)
 	c.person("olaf@example.com", "Olaf", "operator").get("/console/lanes").shows(t, 200, "Caller")
 }

@@ -76,8 +76,10 @@ func (v *visit) head(ctx context.Context, p *registry.Plugin, tab string) views.
 	case policy.Registered:
 		h.Since = p.RegisteredAt
 	}
-	if !v.has(trait.AuditViewer) {
-		h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, "activity") })
+	for tab, needs := range map[string]trait.ID{"activity": trait.AuditViewer, "lanes": trait.SystemMonitor} {
+		if !v.has(needs) {
+			h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, tab) })
+		}
 	}
 	why := v.why(ctx, trait.PluginManager, managersOnly)
 	if registry.CanMove(p.State, policy.Quarantined) {

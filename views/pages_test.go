@@ -53,6 +53,12 @@ func samples() []sample {
 		in("plugin-permissions-none", views.PluginPath("new-comer", "permissions"), greeterAt, func() views.PluginPermissions {
 			return views.PluginPermissions{Head: head("permissions")}
 		}, views.PluginPermissionsPage, views.PluginPermissionsBody),
+		in("plugin-lanes", views.PluginPath("hello-greeter", "lanes"), greeterAt, func() views.PluginLanes {
+			return views.PluginLanes{Head: head("lanes"), Map: laneMap(), Calls: []views.KV{{Label: "Circuit", Value: "closed: calls pass"}}, Listens: []views.KV{{Label: "Waiting", Value: "3 events"}}}
+		}, views.PluginLanesPage, views.PluginLanesBody),
+		in("plugin-lanes-none", views.PluginPath("hello-greeter", "lanes"), greeterAt, func() views.PluginLanes {
+			return views.PluginLanes{Head: head("lanes"), Map: views.LaneMap{Live: "/x"}}
+		}, views.PluginLanesPage, views.PluginLanesBody),
 		in("plugin-activity", views.PluginPath("hello-greeter", "activity"), greeterAt, func() views.PluginActivity {
 			l := audit().List
 			l.Rows, l.Filter.Path = l.Rows[:8], views.PluginPath("hello-greeter", "activity")

@@ -38,11 +38,12 @@ func (h PluginHead) activity() bool {
 }
 
 // PluginTabs returns the tabs of a plugin's page. Activity is the count of its
-// audit rows, if known; current is one of "", "permissions" and "activity".
+// audit rows, if known; current is one of "", "permissions", "lanes" and "activity".
 func PluginTabs(id, current string, activity int) []Tab {
 	return []Tab{
 		{Label: "Overview", Href: PluginPath(id), Current: current == ""},
 		{Label: "Permissions", Href: PluginPath(id, "permissions"), Current: current == "permissions"},
+		{Label: "Lanes", Href: PluginPath(id, "lanes"), Current: current == "lanes"},
 		{Label: "Activity", Href: PluginPath(id, "activity"), Current: current == "activity", Count: activity},
 	}
 }
