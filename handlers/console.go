@@ -54,6 +54,8 @@ func (s *Server) console() []route {
 
 		{method: get, path: views.PathOverview, who: users, handler: s.overviewPage},
 		{method: get, path: views.PathLive, who: users, handler: s.overviewLive, slow: true},
+		{method: post, path: views.PathViews, who: users, handler: s.saveView, body: form},
+		{method: post, path: views.PathViews + "/:id/remove", who: users, handler: s.removeView, body: form},
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
 	}

@@ -41,7 +41,9 @@ func (s *Server) verifyPage(c echo.Context) error {
 func (s *Server) auditWith(c echo.Context, q url.Values, verified *views.Verification) error {
 	ctx, v := c.Request().Context(), s.visit(c.Request())
 	shown := views.ReadAuditFilter(q)
-	list, err := s.auditList(c, v, q, shown, shown.Bar(views.PathAudit, nil, v.pluginOptions()))
+	bar := shown.Bar(views.PathAudit, nil, v.pluginOptions())
+	bar.Saved = v.saved(ctx, views.PathAudit)
+	list, err := s.auditList(c, v, q, shown, bar)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func (s *Server) eventsPage(c echo.Context) error {
 	}
 	types := v.eventTypes()
 	props := views.Events{Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
+	props.Filter.Saved = v.saved(ctx, views.PathEvents)
 	most := views.EventsPerPage
 	if props.Filter.On() || shown.Range.Value == "custom" {
 		most = mostEvents

@@ -94,9 +94,5 @@ func (v *visit) listens(ctx context.Context, p *registry.Plugin) ([]views.KV, er
 	if err != nil {
 		return nil, err
 	}
-	dead := views.KV{Label: "Dead letters", Value: strconv.Itoa(letters[p.ID])}
-	if letters[p.ID] > 0 && v.has(trait.EventViewer) {
-		dead.Href = views.PathLetters + "?plugin=" + p.ID
-	}
-	return append(facts, dead), nil
+	return append(facts, views.KV{Label: "Dead letters", Value: strconv.Itoa(letters[p.ID])}), nil
 }

@@ -16,6 +16,7 @@ type Filter struct {
 	Fields []FilterField // in the order shown
 	Range  *Range
 	Keep   url.Values // other parts of the address to keep, such as the order
+	Saved  *Saved     // nil: this list is not kept
 }
 
 // FilterField is one thing to filter by. It is on while Value is not empty.

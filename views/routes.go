@@ -32,6 +32,7 @@ const (
 	PathUserInvite = "/console/users/invite"
 	PathAccount    = "/console/account"
 	PathPalette    = "/console/palette"
+	PathViews      = "/console/views" // POST, with /{id}/remove
 	PathApprovals  = "/console/approvals"
 	PathEgress     = "/console/egress"
 	PathSSO        = "/console/sso"

@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/vivified/vivified/views"
@@ -56,9 +57,13 @@ func record(r views.AuditRow) views.AuditRecord {
 func audit() views.Audit {
 	f := views.AuditFilter{Plugin: "hello-greeter", Outcome: "deny", Range: views.Range{Value: "7d"}}
 	rows := auditRows(views.AuditPerPage)
+	bar := f.Bar(views.PathAudit, nil, []views.Option{{Value: "hello-greeter", Label: "Hello Greeter"}})
+	bar.Saved = &views.Saved{Views: []views.SavedView{
+		{Name: "Denied today", Query: url.Values{"outcome": {"deny"}}, Remove: views.ViewPath("v1", "remove")}, {Name: "Ours <b>", Query: url.Values{"q": {"x"}}, By: "Mara Lindqvist"}, {Name: "All", Shared: true},
+	}}
 	open := record(rows[2])
 	return views.Audit{
-		List:   views.AuditList{Filter: f.Bar(views.PathAudit, nil, []views.Option{{Value: "hello-greeter", Label: "Hello Greeter"}}), Rows: rows, Open: &open, Pager: views.Pager{Older: views.PathAudit + "?cursor=x", Note: "30 a page"}},
+		List:   views.AuditList{Filter: bar, Rows: rows, Open: &open, Pager: views.Pager{Older: views.PathAudit + "?cursor=x", Note: "30 a page"}},
 		Chain:  views.Chain{Proof: *overview().Proof},
 		Verify: views.Action{Label: "Verify the chain", Icon: "shield-check", Primary: true, Href: views.PathVerify}, Export: true,
 	}
