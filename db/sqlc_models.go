@@ -530,6 +530,17 @@ type SSOSession struct {
 	IDToken []byte
 }
 
+type SavedView struct {
+	ID        uuid.UUID
+	TenantID  string
+	Owner     uuid.UUID
+	Page      string
+	Name      string
+	Query     string
+	Shared    bool
+	CreatedAt time.Time
+}
+
 type Session struct {
 	ID        uuid.UUID
 	Hash      []byte
