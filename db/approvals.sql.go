@@ -375,6 +375,48 @@ func (q *Queries) ApprovalLock(ctx context.Context, tenantID string, iD uuid.UUI
 	return i, err
 }
 
+const approvalOpen = `-- name: ApprovalOpen :one
+SELECT id, tenant_id, kind, subject, object, terms, reason, decision_id, asked_by, asked_at, expires_at, state, decided_by, decided_at, decided_reason, decided_self, given_until FROM approvals WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND object = $4 AND state = 'waiting'
+`
+
+type ApprovalOpenParams struct {
+	TenantID string
+	Kind     string
+	Subject  string
+	Object   string
+}
+
+// ApprovalOpen returns the waiting request for something.
+func (q *Queries) ApprovalOpen(ctx context.Context, arg ApprovalOpenParams) (Approval, error) {
+	row := q.db.QueryRow(ctx, approvalOpen,
+		arg.TenantID,
+		arg.Kind,
+		arg.Subject,
+		arg.Object,
+	)
+	var i Approval
+	err := row.Scan(
+		&i.ID,
+		&i.TenantID,
+		&i.Kind,
+		&i.Subject,
+		&i.Object,
+		&i.Terms,
+		&i.Reason,
+		&i.DecisionID,
+		&i.AskedBy,
+		&i.AskedAt,
+		&i.ExpiresAt,
+		&i.State,
+		&i.DecidedBy,
+		&i.DecidedAt,
+		&i.DecidedReason,
+		&i.DecidedSelf,
+		&i.GivenUntil,
+	)
+	return i, err
+}
+
 const approvalOpenOf = `-- name: ApprovalOpenOf :one
 SELECT count(*) FROM approvals a JOIN approval_askers p ON p.approval = a.id
 WHERE a.tenant_id = $1 AND a.state = 'waiting' AND p.asked_by = $2

@@ -23,6 +23,7 @@ var consolePages = []consolePage{
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
 	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
+	{"Egress", views.PathEgress, []trait.ID{trait.EgressApprover}},
 	{"Policies", views.PathPolicies, []trait.ID{trait.PolicyManager}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
@@ -58,6 +59,10 @@ func (s *Server) console() []route {
 		{method: post, path: views.PathViews + "/:id/remove", who: users, handler: s.removeView, body: form},
 		{method: get, path: views.PathPalette, who: users, handler: s.palette},
 		{method: get, path: views.PathDecisions + "/:id", who: users, handler: s.decisionPage},
+		{method: get, path: views.PathDecisions + "/:id/request", who: users, handler: s.askRemedy(false)},
+		{method: post, path: views.PathDecisions + "/:id/request", who: users, handler: s.doRemedy(false), body: form},
+		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
+		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
 	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM(), s.consolePolicies()} {
 		table = append(table, part...)
@@ -122,6 +127,7 @@ func (s *Server) consoleTraffic() []route {
 		{method: get, path: views.PathEvents, who: users, needs: events, action: "event.view", handler: s.eventsPage},
 		{method: get, path: views.PathTail, who: users, needs: events, action: "event.view", handler: s.eventsTail, slow: true},
 		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},
+		{method: get, path: views.PathEgress, who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.view", handler: s.egressPage},
 		{method: get, path: views.PathAudit, who: users, needs: auditors, action: "audit.read", handler: s.auditPage},
 		{method: post, path: views.PathVerify, who: users, needs: auditors, action: "audit.verify", handler: s.verifyPage, body: form, slow: true},
 		{method: get, path: views.PathProof, who: users, needs: auditors, action: "audit.read", handler: s.browserProofPage},

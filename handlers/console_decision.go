@@ -12,6 +12,7 @@ import (
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/views"
 )
 
@@ -23,6 +24,9 @@ func (s *Server) decisionPage(c echo.Context) error {
 	}
 	ctx, v := c.Request().Context(), s.visit(c.Request())
 	d := v.decision(ctx, records)
+	if err := v.remedies(ctx, &d, &records[0]); err != nil {
+		return err
+	}
 	way := at("", "Decision", "")
 	if v.may(views.PathAudit) {
 		way = at(views.PathAudit, "Govern", "", "Audit", views.PathAudit, "Decision", "")
@@ -77,14 +81,45 @@ func (v *visit) weigh(ctx context.Context, d *views.Decision, reason policy.Reas
 	case "redact":
 		d.Duties = append(d.Duties, reason.Sentence)
 	case "deny":
+		d.Rule, d.Because = reason.Rule, reason.Sentence
 		of := d.Who.Name
 		if f.OnBehalf != nil && !lacks(f.Subject.Traits, reason.Missing) {
 			of = orElse(f.OnBehalf.Name, f.OnBehalf.ID)
 		}
 		for _, name := range reason.Missing {
-			d.Missing = append(d.Missing, views.MissingTrait{Name: name, Of: of, Grantors: v.grantors(ctx, reason.Grantors...)})
+			d.Missing = append(d.Missing, views.MissingTrait{Name: name, Of: of, ImpliedBy: v.bringing(name), Grantors: v.helpers(ctx, reason.Grantors...)})
 		}
 	}
+}
+
+// helpers are the people who may give what was missing, by name where whoever
+// looks may see people, else by the trait that makes them so.
+func (v *visit) helpers(ctx context.Context, traits ...string) []views.Party {
+	if v.has(trait.UserManager) || v.has(trait.CanViewUser) {
+		return v.grantors(ctx, traits...)
+	}
+	var out []views.Party
+	for _, name := range traits {
+		if t, _, ok := v.snap.Traits().Lookup(name); ok {
+			out = append(out, views.Party{Kind: views.System, Icon: views.IconName(t.Icon), Name: "Anybody with " + t.Name})
+		}
+	}
+	return out
+}
+
+// bringing lists the traits that bring another along.
+func (v *visit) bringing(name string) []string {
+	wanted, _, ok := v.snap.Traits().Lookup(name)
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, t := range v.snap.Traits().All() {
+		if t.ID != wanted.ID && v.snap.Traits().Effective(trait.SetOf(t.ID)).Has(wanted.ID) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // lacks reports whether have is without any of the traits.
@@ -109,7 +144,7 @@ func (v *visit) weighDelivery(ctx context.Context, d *views.Decision, one delive
 	}
 	if one.Outcome == "drop" {
 		for _, name := range one.Missing {
-			d.Missing = append(d.Missing, views.MissingTrait{Name: name, Of: receiver, Grantors: v.grantors(ctx, "plugin_manager")})
+			d.Missing = append(d.Missing, views.MissingTrait{Name: name, Of: receiver, ImpliedBy: v.bringing(name), Grantors: v.helpers(ctx, "plugin_manager")})
 		}
 	}
 }

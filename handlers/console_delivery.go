@@ -48,6 +48,9 @@ func (v *visit) deliveryStep(d delivery) views.Step {
 	if d.Reason != "" {
 		s.Text += ". " + d.Reason
 	}
+	if d.Outcome == "redact" && len(d.Fields) > 0 {
+		s.Text += " Removed: " + joined(d.Fields) + "."
+	}
 	return s
 }
 

@@ -26,7 +26,7 @@ func (s *Server) pluginForm(c echo.Context) (*registry.Plugin, url.Values, error
 }
 
 // ends are how long an approval may last.
-var ends = []views.Option{{Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "1 year"}, {Value: "", Label: "No end"}}
+var ends = []views.Option{{Value: "1", Label: "1 day"}, {Value: "7", Label: "7 days"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "1 year"}, {Value: "", Label: "No end"}}
 
 // approvalFields ask for the terms of an approval.
 func approvalFields(in url.Values) []*views.Field {

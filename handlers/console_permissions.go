@@ -217,6 +217,9 @@ func terms(a *registry.Approval) string {
 	if a.Rate != nil {
 		parts = append(parts, strconv.Itoa(int(*a.Rate))+" /min")
 	}
+	if a.Bytes != nil {
+		parts = append(parts, strconv.FormatInt(*a.Bytes, 10)+" bytes a request")
+	}
 	if a.ExpiresAt != nil {
 		parts = append(parts, "until "+day(*a.ExpiresAt))
 	}

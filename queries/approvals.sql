@@ -29,6 +29,10 @@ SELECT * FROM approvals WHERE tenant_id = @tenant_id AND id = @id FOR UPDATE;
 -- name: ApprovalWaiting :one
 SELECT * FROM approvals WHERE tenant_id = @tenant_id AND kind = @kind AND subject = @subject AND object = @object AND state = 'waiting' FOR UPDATE;
 
+-- ApprovalOpen returns the waiting request for something.
+-- name: ApprovalOpen :one
+SELECT * FROM approvals WHERE tenant_id = @tenant_id AND kind = @kind AND subject = @subject AND object = @object AND state = 'waiting';
+
 -- ApprovalDecide ends a request that waits still.
 -- name: ApprovalDecide :execrows
 UPDATE approvals SET state = @state, decided_by = @decided_by::text, decided_at = @at::timestamptz, decided_reason = @reason::text,

@@ -17,6 +17,10 @@ type Decision struct {
 	Trace   string
 	Record  string // address of its audit record
 	Seq     int64
+	Rule    string // that denied
+	Because string // its sentence
+	Now     *DecidedNow
+	Actions []Action // ask for what would let it pass, or give it
 	Steps   []Step
 	Facts   []KV     // every other fact the decision was made from
 	Duties  []string // obligations that came with an allow, as sentences
@@ -26,9 +30,16 @@ type Decision struct {
 
 // MissingTrait is a trait that would have changed the decision, and who may grant it.
 type MissingTrait struct {
-	Name     string
-	Of       string // who lacks it
-	Grantors []Party
+	Name      string
+	Of        string   // who lacks it
+	ImpliedBy []string // traits that bring it along
+	Grantors  []Party
+}
+
+// DecidedNow is what would be decided with the rights of today.
+type DecidedNow struct {
+	Passes bool
+	Text   string // why not, or what changed
 }
 
 func (d Decision) outcome() Status {

@@ -124,7 +124,8 @@ func (c *client) refused(status int, data []byte) error {
 	case status == http.StatusForbidden:
 		kind = fault.Denied
 		if p.Decision != "" {
-			p.Detail += " The decision is " + p.Decision + "."
+			p.Detail += " The decision is " + plain(p.Decision) + ": `vivified policy explain " + plain(p.Decision) + "` says why, and so does " +
+				c.server + "/console/decisions/" + url.PathEscape(p.Decision) + "."
 		}
 	}
 	f := fault.New(kind, p.Code, "%s", p.Detail)

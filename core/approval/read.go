@@ -162,3 +162,29 @@ func fromCursor(text string, now time.Time) (time.Time, uuid.UUID, error) {
 	}
 	return c.At, c.ID, nil
 }
+
+// Waiting returns the request that waits for what a asks for, whoever asked; found
+// is false where none does, or where it could not be given. Of a request that is
+// not there the returned one says only what it would be for.
+func (s *Service) Waiting(ctx context.Context, a Ask) (r Request, found bool, err error) {
+	r = Request{Kind: a.Kind, Subject: a.Subject, Object: a.Object, Terms: a.Terms, State: Waiting}
+	if a.Kind == Elevation && a.Terms.Days == 0 {
+		a.Terms.Days = 1 // for how long is not what it is found by
+	}
+	if s.check(ctx, &a) != nil {
+		return r, false, nil
+	}
+	q, tenant := db.New(s.Pool), actor.From(ctx).Tenant
+	row, err := q.ApprovalOpen(ctx, db.ApprovalOpenParams{TenantID: tenant, Kind: string(a.Kind), Subject: a.Subject, Object: a.Object})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, false, nil
+	}
+	if err != nil {
+		return r, false, db.Fault(err)
+	}
+	all, err := complete(ctx, q, []db.Approval{row})
+	if err != nil {
+		return r, false, db.Fault(err)
+	}
+	return all[0], true, nil
+}

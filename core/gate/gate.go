@@ -165,6 +165,15 @@ func (g *Gate) Would(r policy.Request) bool {
 	return g.policy().Decide(&r).Allow
 }
 
+// Explain returns the word of every rule on r as they are now. It neither records
+// nor counts.
+func (g *Gate) Explain(r policy.Request) []policy.Reason {
+	if r.At.IsZero() {
+		r.At = g.now()
+	}
+	return g.policy().Explain(&r)
+}
+
 // edge is the line of traffic a request belongs to; ok is false for what is no
 // lane's, such as a look at a page.
 func edge(r *policy.Request) (_ Edge, ok bool) {

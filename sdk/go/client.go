@@ -124,7 +124,7 @@ func (c *client) read(res *http.Response) (*Answer, error) {
 		return nil, fmt.Errorf("read answer: it is longer than %d bytes", c.limit)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return nil, problemFrom(res, body)
+		return nil, problemFrom(c.base, res, body)
 	}
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
 }

@@ -86,7 +86,7 @@ func TestCall(t *testing.T) {
 	}
 	_, err := p.Call(t.Context(), "hello-publisher", "forbidden", nil)
 	refusal, ok := errors.AsType[*vivified.Problem](err)
-	if !ok || refusal.Status != 403 || refusal.Code != "operator.grant" || refusal.DecisionID != "d-1" || refusal.TraceID != "t-1" {
+	if !ok || refusal.Status != 403 || refusal.Code != "operator.grant" || refusal.DecisionID != "d-1" || refusal.TraceID != "t-1" || !strings.HasSuffix(refusal.Why, "/console/decisions/d-1") {
 		t.Errorf("a denied call ended with %#v (%v)", refusal, err)
 	}
 }

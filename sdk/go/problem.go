@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -17,6 +18,7 @@ type Problem struct {
 	Title      string        `json:"title"`                 // the status in words
 	Detail     string        `json:"detail"`                // one sentence for a person
 	DecisionID string        `json:"decision_id,omitempty"` // the policy decision behind a 403, readable in the console
+	Why        string        `json:"-"`                     // address of the page that says why, when there is a decision
 	TraceID    string        `json:"trace_id,omitempty"`    // finds the request in logs and audit
 	Violations []Violation   `json:"errors,omitempty"`      // every broken rule of a refused document
 	RetryAfter time.Duration `json:"-"`                     // from Retry-After; 0 when the answer named none
@@ -39,21 +41,27 @@ func (p *Problem) Error() string {
 	if p.Detail != "" {
 		text += ": " + p.Detail
 	}
-	if p.DecisionID != "" {
+	switch {
+	case p.Why != "":
+		text += " (why: " + p.Why + ")"
+	case p.DecisionID != "":
 		text += " (decision " + p.DecisionID + ")"
 	}
 	return text
 }
 
-// problemFrom reads the problem that res carries. The HTTP status wins over the
-// one in the document.
-func problemFrom(res *http.Response, body []byte) *Problem {
+// problemFrom reads the problem that res, an answer of the core at base, carries.
+// The HTTP status wins over the one in the document.
+func problemFrom(base *url.URL, res *http.Response, body []byte) *Problem {
 	p := &Problem{}
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind != "application/problem+json" || json.Unmarshal(body, p) != nil {
 		p = &Problem{Title: http.StatusText(res.StatusCode), Detail: fmt.Sprintf("The answer was %s.", res.Status)}
 	}
 	p.Status = res.StatusCode
+	if p.DecisionID != "" {
+		p.Why = base.Scheme + "://" + base.Host + "/console/decisions/" + url.PathEscape(p.DecisionID)
+	}
 	if p.TraceID == "" {
 		p.TraceID = res.Header.Get("X-Trace-Id")
 	}

@@ -53,6 +53,7 @@ class Lanes(unittest.IsolatedAsyncioTestCase):
                 await plugin.call_plugin("hello-publisher", "forbidden")
             p = caught.exception
             self.assertEqual((p.status, p.code, p.decision_id, p.trace_id), (403, "operator.grant", "d-1", "t-1"))
+            self.assertTrue(p.why.startswith("http://") and p.why.endswith("/console/decisions/d-1"), p.why)
             with self.assertRaises(ValueError):
                 await plugin.call_operator("hello-publisher", "GET", "profiles/1")
 

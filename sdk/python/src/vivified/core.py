@@ -67,7 +67,7 @@ class Core:
                 if len(body) > self._limit:
                     raise VivifiedError(f"the answer is longer than {self._limit} bytes")
             if not response.is_success:
-                raise Problem.of(response.status_code, response.headers, bytes(body))
+                raise Problem.of(response.status_code, response.headers, bytes(body), str(response.url))
             return Answer(response.status_code, response.headers, bytes(body))
 
     @contextlib.asynccontextmanager

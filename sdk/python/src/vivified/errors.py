@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urljoin
 
 
 class VivifiedError(Exception):
@@ -42,6 +43,7 @@ class Problem(VivifiedError):
         *,
         title: str = "",
         decision_id: str = "",
+        why: str = "",
         trace_id: str = "",
         violations: tuple[Violation, ...] = (),
         retry_after: float = 0.0,
@@ -51,15 +53,21 @@ class Problem(VivifiedError):
         self.detail = detail  # one sentence for a person
         self.title = title
         self.decision_id = decision_id  # the policy decision behind a 403
+        self.why = why  # address of the page that says why, when there is a decision
         self.trace_id = trace_id  # finds the request in logs and audit
         self.violations = violations  # every broken rule of a refused document
         self.retry_after = retry_after  # seconds; 0 when the answer named none
         text = f"{status} {code}".rstrip() + (f": {detail}" if detail else "")
-        super().__init__(text + (f" (decision {decision_id})" if decision_id else ""))
+        if why:
+            text += f" (why: {why})"
+        elif decision_id:
+            text += f" (decision {decision_id})"
+        super().__init__(text)
 
     @classmethod
-    def of(cls, status: int, headers: Any, content: bytes) -> Problem:
-        """Read the problem an answer carries. The HTTP status wins over the document's."""
+    def of(cls, status: int, headers: Any, content: bytes, address: str = "") -> Problem:
+        """Read the problem that an answer from an address of the core carries. The
+        HTTP status wins over the document's."""
         retry = headers.get("Retry-After", "")
         retry_after = float(retry) if retry.isascii() and retry.isdigit() else 0.0
         trace = headers.get("X-Trace-Id", "")
@@ -71,12 +79,14 @@ class Problem(VivifiedError):
                 Violation(str(v["rule"]), str(v.get("path", "")), str(v.get("message", "")), str(v.get("fix", "")))
                 for v in said.get("errors") or ()
             )
+            decision = str(said.get("decision_id", ""))
             return cls(
                 status,
                 str(said.get("code", "")),
                 str(said.get("detail", "")),
                 title=str(said.get("title", "")),
-                decision_id=str(said.get("decision_id", "")),
+                decision_id=decision,
+                why=urljoin(address, "/console/decisions/" + quote(decision, safe="")) if decision and address else "",
                 trace_id=str(said.get("trace_id") or trace),
                 violations=violations,
                 retry_after=retry_after,

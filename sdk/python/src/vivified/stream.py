@@ -98,7 +98,7 @@ class Stream:
             headers["Last-Event-ID"] = self._last
         async with self._core.stream("GET", path, token=token, headers=headers, timeout=QUIET) as response:
             if response.status_code != 200:
-                raise Problem.of(response.status_code, response.headers, await response.aread())
+                raise Problem.of(response.status_code, response.headers, await response.aread(), str(response.url))
             self._opened = True
             self._log.debug("event stream open")
             messages = Messages(self._limit)
