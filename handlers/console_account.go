@@ -59,6 +59,12 @@ func (v *visit) account(ctx context.Context) (views.Account, error) {
 	if props.Traits, err = v.traitsOf(ctx, id); err != nil {
 		return views.Account{}, err
 	}
+	if props.Identities, err = v.identitiesOf(ctx, id, views.PathIdentities); err != nil {
+		return views.Account{}, err
+	}
+	if props.Link, err = v.linkChoices(ctx); err != nil {
+		return views.Account{}, err
+	}
 	if props.Sessions, err = v.sessionsOf(ctx, id, views.PathSessions); err != nil {
 		return views.Account{}, err
 	}

@@ -110,9 +110,13 @@ func (s *Server) signOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	there := s.SSO.SignOut(c.Request().Context()) // asked while there is a session
 	session.Options.MaxAge = -1
 	if err := session.Save(c.Request(), c.Response()); err != nil {
 		return err
+	}
+	if there.To != "" {
+		return going(c, s.visit(c.Request()), there.To, "Signed out here", "Signing you out at "+there.Provider+", too.")
 	}
 	return c.Redirect(http.StatusSeeOther, views.PathSignIn+"?notice=out")
 }

@@ -8,11 +8,15 @@ type Account struct {
 	Profile  []Field
 	Password *PasswordForm // nil: the password is kept elsewhere
 	Sessions []SessionRow
-	Others   *Action // ends every other session
-	Keys     []KeyRow
-	NewKey   *Action // Ask: its answer is KeyDialog
-	Traits   []TraitFrom
-	Errors   ErrorList
+
+	Identities []IdentityRow
+	Link       []Action // providers more identities may be linked of
+
+	Others *Action // ends every other session
+	Keys   []KeyRow
+	NewKey *Action // Ask: its answer is KeyDialog
+	Traits []TraitFrom
+	Errors ErrorList
 }
 
 // PasswordForm changes a password.

@@ -37,6 +37,7 @@ const (
 	PathEgress     = "/console/egress"
 	PathSSO        = "/console/sso"
 	PathOIDC       = "/auth/oidc"
+	PathIdentities = "/console/account/identities"
 )
 
 // Paths below the sign-in page, all POST.
