@@ -24,7 +24,7 @@ run: setup-run build ## Run the core with the sample plugins; prints the console
 demo: run ## The same, as a demonstration: three plugins talk over three lanes
 
 .PHONY: test
-test: setup-test build ## Run every test: Go with the race detector, Python, and the browser
+test: setup-test build bin/dex ## Run every test: Go with the race detector, Python, and the browser
 	@tools/test
 
 .PHONY: build
@@ -38,6 +38,10 @@ $(VENV)/.stamp: sdk/python/pyproject.toml $(wildcard plugins/*/requirements.txt)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e sdk/python
 	@for r in $(wildcard plugins/*/requirements.txt); do grep -v '^-e\|^\.\|sdk/python' $$r | $(VENV)/bin/pip install --quiet --disable-pip-version-check -r /dev/stdin; done
 	@touch $@
+
+# A real identity provider, for tests and for trying single sign-on; its modules are its own.
+bin/dex: e2e/dex/go.mod $(wildcard e2e/dex/*.go)
+	cd e2e/dex && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../$@ .
 
 .PHONY: generate
 generate: $(SQLC) $(TEMPL) $(PROTOGEN) ## Regenerate code from queries/, views/ and contract/
