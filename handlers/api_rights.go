@@ -212,6 +212,6 @@ func (s *Server) gatewayStats(c echo.Context) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"operator": flowView(s.Gate, "operator.call"), "proxy": flowView(s.Gate, "proxy.request"), "denials": s.Gate.Meter().Denials(), "edges": edges,
-		"targets": s.Calls.Targets(),
+		"targets": s.Calls.Targets(), "domains": s.Egress.Usage(),
 	})
 }

@@ -311,6 +311,14 @@ func (c *teller) egress(admin string, caller *target) {
 		c.t.Errorf("a host that is gone is a success: %v", got)
 	}
 	c.ask(caller.Token, 502, "GET", "/proxy?url="+url.QueryEscape(page), nil)
+	const credential = "/admin/egress/credentials/caller/pages.example.com"
+	c.ask(admin, 200, "PUT", credential, map[string]any{"kind": "header", "name": "X-Api-Key", "secret": "4f9c0b7e2d"})
+	c.ask(admin, 422, "PUT", credential, map[string]any{"kind": "header", "name": "Host", "secret": "short"})
+	c.ask(admin, 422, "PUT", "/admin/egress/credentials/caller/elsewhere.example.com", map[string]any{"kind": "basic", "username": "a", "secret": "4f9c0b7e2d"})
+	c.ask(admin, 404, "PUT", "/admin/egress/credentials/nobody/pages.example.com", map[string]any{"kind": "basic", "username": "a", "secret": "4f9c0b7e2d"})
+	c.ask(admin, 200, "GET", "/admin/egress/credentials", nil)
+	c.ask(admin, 200, "DELETE", credential, nil)
+	c.ask(admin, 404, "DELETE", credential, nil)
 	for _, one := range c.ask(admin, 200, "GET", "/admin/approvals/egress", nil)["egress"].([]any) {
 		c.ask(admin, 200, "DELETE", "/admin/approvals/egress/"+one.(map[string]any)["id"].(string), nil)
 	}

@@ -133,6 +133,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/approvals/egress", who: users, needs: view, action: "egress.view", handler: s.listEgress},
 		{method: post, path: "/admin/approvals/egress", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.approve", handler: s.approveEgress},
 		{method: del, path: "/admin/approvals/egress/:id", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.withdraw", handler: s.withdrawEgress},
+		{method: get, path: "/admin/egress/credentials", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.view", handler: s.listCredentials},
+		{method: put, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.set", handler: s.bindCredential, body: 64 << 10},
+		{method: del, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.remove", handler: s.unbindCredential},
 
 		{method: get, path: "/admin/audit", who: users, needs: auditors, action: "audit.read", handler: s.searchAudit},
 		{method: get, path: "/admin/audit/export", who: users, needs: auditors, action: "audit.export", handler: s.exportAudit, slow: true},

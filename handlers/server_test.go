@@ -183,6 +183,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 		Limits: canonical.Limits{MaxDeliver: 2},
 	}))(t)
 	egress := proxy.New(proxy.Config{
+		Pool: c.DB.Pool, Sealer: sealer,
 		Plugins: c.Registry, Gate: c.Gate, Observer: c.Registry, Resolver: names(conf.hosts), Judge: proxy.Judge{Ranges: conf.open, Own: own}, Log: logger,
 	})
 	run("canonical lane", c.Events.Run)

@@ -187,7 +187,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	if err != nil {
 		return nil, err
 	}
-	egress, err := outside(conf, plugins, door, sealer, own, log)
+	egress, err := outside(conf, pool, plugins, door, sealer, own, log)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func partitions(ctx context.Context, owner string, log *slog.Logger) error {
 }
 
 // outside builds the proxy lane.
-func outside(conf *settings.Settings, plugins *registry.Registry, door *gate.Gate, sealer *settings.Sealer, own []netip.AddrPort, log *slog.Logger) (*proxy.Lane, error) {
+func outside(conf *settings.Settings, pool *pgxpool.Pool, plugins *registry.Registry, door *gate.Gate, sealer *settings.Sealer, own []netip.AddrPort, log *slog.Logger) (*proxy.Lane, error) {
 	var raw json.RawMessage
 	if err := conf.JSON(settings.ProxyPrivateRanges, &raw); err != nil {
 		return nil, err
@@ -300,7 +300,7 @@ func outside(conf *settings.Settings, plugins *registry.Registry, door *gate.Gat
 	}
 	return proxy.New(proxy.Config{
 		Plugins: plugins, Gate: door, Observer: plugins, Resolver: proxy.NewResolver(resolver(conf.String(settings.DNS))),
-		Judge: proxy.Judge{Ranges: ranges, Own: own}, Roots: roots, HashKey: sealer.Derive("proxy/query", 32), Log: log,
+		Judge: proxy.Judge{Ranges: ranges, Own: own}, Roots: roots, HashKey: sealer.Derive("proxy/query", 32), Pool: pool, Sealer: sealer, Log: log,
 		Limits: proxy.Limits{
 			Body: int64(conf.Int(settings.LimitProxyBytes)), Timeout: conf.Duration(settings.ProxyTimeout),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),

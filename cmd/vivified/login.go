@@ -97,7 +97,7 @@ func loginCommand() *cobra.Command {
 			if email == "" {
 				return usage{errors.New("say who signs in: --email you@example.com")}
 			}
-			secret, err := password(c.Context(), c.InOrStdin(), c.ErrOrStderr())
+			secret, err := hidden(c.Context(), c.InOrStdin(), c.ErrOrStderr(), "Password: ")
 			if err != nil {
 				return err
 			}
@@ -123,13 +123,13 @@ func loginCommand() *cobra.Command {
 	return c
 }
 
-// password reads one line, unseen where a person types it.
-func password(ctx context.Context, in io.Reader, prompt io.Writer) (string, error) {
+// hidden reads one line, unseen where a person types it.
+func hidden(ctx context.Context, in io.Reader, prompt io.Writer, ask string) (string, error) {
 	f, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
 		if err != nil && line == "" {
-			return "", usage{errors.New("no password was given on standard input")}
+			return "", usage{errors.New("nothing was given on standard input")}
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
@@ -138,7 +138,7 @@ func password(ctx context.Context, in io.Reader, prompt io.Writer) (string, erro
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(prompt, "Password: ")
+	fmt.Fprint(prompt, ask)
 	type answer struct {
 		text []byte
 		err  error
@@ -155,7 +155,7 @@ func password(ctx context.Context, in io.Reader, prompt io.Writer) (string, erro
 	case <-ctx.Done():
 		_ = term.Restore(fd, before) // the reader still waits and hides what is typed
 		fmt.Fprintln(prompt)
-		return "", errors.New("not signed in")
+		return "", errors.New("nothing was changed")
 	}
 }
 

@@ -28,6 +28,9 @@ type hop struct {
 	passage    gate.Passage
 	limit      int64 // body bytes, each way
 	began      time.Time
+	plugin     string   // who asks
+	credential *bound   // added to the request; nil: none
+	hide       []string // what of it must not come back in the answer
 }
 
 // asked is what the audit keeps of a request, beside who and whether.
@@ -46,11 +49,14 @@ type asked struct {
 // the names of hosts nobody approved do not even reach a name server.
 func (l *Lane) admit(ctx context.Context, method, rawURL string, length int64) (*hop, error) {
 	who, snap := actor.From(ctx), l.plugins.Snapshot()
-	h := &hop{limit: l.limits.Body, began: l.now()}
+	h := &hop{limit: l.limits.Body, began: l.now(), plugin: who.ID}
 	r := policy.Request{Action: policy.ProxyRequest, Subject: subject(snap, who), Method: method, Trace: actor.Trace(ctx), At: h.began}
 	if who.OnBehalf != nil {
 		u := who.OnBehalf
 		r.OnBehalf = &policy.Party{Kind: u.Kind, ID: u.ID, Name: u.Name, Tenant: u.Tenant, Traits: u.Traits}
+	}
+	if err := l.credentials.ready(ctx); err != nil {
+		return nil, err
 	}
 	var malformed error
 	if h.target, malformed = ParseURL(rawURL); malformed != nil {
@@ -69,6 +75,9 @@ func (l *Lane) admit(ctx context.Context, method, rawURL string, length int64) (
 	}
 	var err error
 	if h.passage, err = l.gate.Pass(ctx, &r, l.note(snap, who, method, h.target, length)); err != nil {
+		if fault.Is(err, fault.Denied) && malformed == nil {
+			l.usage.count(who.ID, h.target.Host, func(u *Usage) { u.Denied++ })
+		}
 		if f := fault.Of(err); malformed == nil && (f.Code == "proxy.domain" || f.Code == "proxy.approved") {
 			l.learned.add(refused{plugin: who.ID, domain: h.target.Host, rule: f.Code})
 		}
@@ -107,6 +116,7 @@ func (l *Lane) facts(snap *registry.Snapshot, who actor.Actor, method string, h 
 	if !ok || who.Kind != actor.Plugin {
 		return res
 	}
+	h.credential = l.credentials.of(p.ID, t.Host)
 	res.Declared = slices.Contains(p.Manifest.AllowedDomains, t.Host)
 	a, ok := snap.Approval(p.ID, t.Host)
 	if !ok {
@@ -114,7 +124,8 @@ func (l *Lane) facts(snap *registry.Snapshot, who actor.Actor, method string, h 
 	}
 	res.Egress = a.Judge(t.Scheme, method, t.Path, int(t.Port), h.began)
 	protected := p.Traits.Has(trait.HandlesPHI) || p.Traits.Has(trait.HandlesPII) || p.Manifest.Traits.Has(trait.HandlesPHI) || p.Manifest.Traits.Has(trait.HandlesPII)
-	if res.Egress == policy.Approved && t.Plain() && (protected || p.Manifest.Kind == manifest.Isolate) {
+	// Nor does a credential travel unencrypted.
+	if res.Egress == policy.Approved && t.Plain() && (protected || h.credential != nil || p.Manifest.Kind == manifest.Isolate) {
 		res.Egress = policy.PlainNotApproved
 	}
 	if a.Bytes != nil {

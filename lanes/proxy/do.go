@@ -114,7 +114,7 @@ func (l *Lane) exchange(ctx context.Context, o *outlet, h *hop, m *message, foll
 	if err != nil {
 		return a, "", err
 	}
-	body, err := io.ReadAll(g)
+	body, err := io.ReadAll(h.masked(g))
 	e.Received = int64(len(body))
 	if err != nil {
 		return a, "", failure(ctx, h.target.Host, err)

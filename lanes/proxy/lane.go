@@ -5,8 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/registry"
@@ -33,6 +36,8 @@ type Config struct {
 	Judge    Judge          // which addresses may be dialled
 	Roots    *x509.CertPool // whose certificates are believed; see Roots
 	HashKey  []byte         // for the hashes of queries in the audit; default: random, so hashes compare within one run only
+	Pool     *pgxpool.Pool  // where credentials are kept; nil: there are none
+	Sealer   Sealer         // of credentials
 	Limits   Limits
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger
@@ -79,6 +84,10 @@ type Lane struct {
 	learned  *learning
 	outlets  outlets
 	approved windows
+	usage    usages
+
+	credentials    credentials
+	tokenTransport *http.Transport
 }
 
 // New returns the lane. It works before Run is called, but learns nothing then.
@@ -94,12 +103,15 @@ func New(c Config) *Lane {
 		plugins: c.Plugins, gate: c.Gate, dialer: NewDialer(c.Resolver, c.Judge, c.Now), roots: c.Roots,
 		hashKey: c.HashKey, limits: c.Limits.withDefaults(), now: c.Now, log: c.Log, learned: newLearning(c.Observer, c.Log, c.Now),
 	}
+	l.credentials.pool, l.credentials.sealer = c.Pool, c.Sealer
+	l.tokenTransport = newTransport(l.dialer, l.roots)
 	l.outlets.open = func() *outlet { return newOutlet(newTransport(l.dialer, l.roots), l.limits) }
 	return l
 }
 
 // Run closes the connections of plugins that stop being active, ends their
-// requests, and stores what was learned, until ctx ends.
+// requests, keeps the credentials current, and stores what was learned, until ctx
+// ends.
 func (l *Lane) Run(ctx context.Context) error {
 	var learning sync.WaitGroup
 	learning.Go(func() { l.learned.run(ctx) })
@@ -107,9 +119,13 @@ func (l *Lane) Run(ctx context.Context) error {
 	for {
 		changed := l.plugins.Changed()
 		l.outlets.closeInactive(l.plugins.Snapshot())
+		if err := l.credentials.load(ctx); err != nil && ctx.Err() == nil {
+			l.log.WarnContext(ctx, "credentials not read anew", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			l.outlets.closeAll()
+			l.tokenTransport.CloseIdleConnections()
 			return nil
 		case <-changed:
 		}

@@ -41,7 +41,9 @@ type ended struct {
 
 // end records what came of h.
 func (l *Lane) end(ctx context.Context, h *hop, e ended, failure error) {
-	e.Took = l.now().Sub(h.began).Milliseconds()
+	took := l.now().Sub(h.began)
+	e.Took = took.Milliseconds()
+	l.usage.ended(h.plugin, h.target.Host, e, took, failure != nil)
 	outcome := audit.OK
 	if failure != nil {
 		f := fault.Of(failure)
@@ -50,25 +52,63 @@ func (l *Lane) end(ctx context.Context, h *hop, e ended, failure error) {
 	h.passage.End(context.WithoutCancel(ctx), outcome, e)
 }
 
-// send sends m to where h leads. An idempotent request that met no answer on its
-// connection is sent once more. The error is a fault.
+// send sends m to where h leads, with the credential that belongs there. An
+// idempotent request that met no answer on its connection is sent once more, and
+// so is one whose token the host refused, with a new token. What of the credential
+// the host's headers tell is masked. The error is a fault.
 func (l *Lane) send(ctx context.Context, o *outlet, h *hop, m *message) (*http.Response, error) {
 	if h.unresolved != nil {
 		return nil, h.unresolved
 	}
-	ctx = h.judged.With(ctx)
-	resp, err := o.transport.RoundTrip(newRequest(ctx, h.target, m))
-	if err != nil && m.stream == nil && isIdempotent(m.method) && ctx.Err() == nil && isBroken(err) {
-		resp, err = o.transport.RoundTrip(newRequest(ctx, h.target, m))
+	secret, err := l.show(ctx, h, "")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := l.roundTrip(ctx, o, h, m, secret)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && h.credential != nil && h.credential.Kind == OAuth2Credential && m.stream == nil {
+		if fresh, terr := l.show(ctx, h, secret); terr == nil && fresh != secret {
+			resp.Body.Close()
+			resp, err = l.roundTrip(ctx, o, h, m, fresh)
+		}
 	}
 	if err != nil {
 		return nil, failure(ctx, h.target.Host, err)
 	}
+	maskHeader(resp.Header, h.hide)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		return nil, fault.New(fault.BadGateway, CodeAnswer, "%s switched to another protocol, which nobody asked for.", h.target.Host)
 	}
 	return resp, nil
+}
+
+// show returns what the host is shown of a credential, and notes what must not
+// come back.
+func (l *Lane) show(ctx context.Context, h *hop, spent string) (string, error) {
+	if h.credential == nil {
+		return "", nil
+	}
+	secret, err := l.secretOf(ctx, h.credential, spent)
+	if err == nil {
+		h.hide = append(h.hide, h.credential.spellings(secret)...)
+	}
+	return secret, err
+}
+
+func (l *Lane) roundTrip(ctx context.Context, o *outlet, h *hop, m *message, secret string) (*http.Response, error) {
+	ctx = h.judged.With(ctx)
+	request := func() *http.Request {
+		r := newRequest(ctx, h.target, m)
+		if h.credential != nil {
+			h.credential.inject(r, secret)
+		}
+		return r
+	}
+	resp, err := o.transport.RoundTrip(request())
+	if err != nil && m.stream == nil && isIdempotent(m.method) && ctx.Err() == nil && isBroken(err) {
+		resp, err = o.transport.RoundTrip(request())
+	}
+	return resp, err
 }
 
 func newRequest(ctx context.Context, t Target, m *message) *http.Request {

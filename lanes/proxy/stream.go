@@ -101,7 +101,7 @@ func (l *Lane) begin(ctx context.Context, o *outlet, h *hop, m *message, sent *g
 		return nil, nil, err
 	}
 	resp.Header = header
-	return resp, body, nil
+	return resp, h.masked(body), nil
 }
 
 // isEmpty reports whether an answer has no body (RFC 9112 section 6.3).

@@ -33,6 +33,7 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/db/dbtest"
 	"github.com/vivified/vivified/lanes/proxy"
 )
@@ -67,6 +68,7 @@ type world struct {
 	ns       *nameserver
 	db       *dbtest.DB
 	ca       *authority
+	sealer   *settings.Sealer
 	dns      sync.Map // host → func() []netip.Addr
 	config   worldConfig
 }
@@ -101,6 +103,9 @@ func newWorld(t *testing.T, c worldConfig) *world {
 		c.judge.Ranges = rangesOf(t, `{"api.example.com": ["127.0.0.0/8"], "other.example.com": ["127.0.0.1/32"]}`)
 	}
 	w.config = c
+	if w.sealer, err = settings.NewSealer([]byte("0123456789abcdefghijklmnopqrstuv")); err != nil {
+		t.Fatal(err)
+	}
 	w.lane = w.open(t, w.journal)
 	return w
 }
@@ -116,7 +121,7 @@ func (w *world) open(t *testing.T, r gate.Recorder) *proxy.Lane {
 	lane := proxy.New(proxy.Config{
 		Plugins: w.registry, Gate: gate.New(gate.Config{Policy: w.registry.Policy, Record: r, Now: w.config.now, Log: log}),
 		Observer: w.registry, Resolver: proxy.NewResolver(w.ns.address), Judge: w.config.judge, Roots: roots,
-		Limits: w.config.limits, Now: w.config.now, Log: log,
+		Pool: w.db.Pool, Sealer: w.sealer, Limits: w.config.limits, Now: w.config.now, Log: log,
 	})
 	runUntilEnd(t, lane.Run)
 	return lane
