@@ -177,6 +177,17 @@ type EgressApproval struct {
 	EndedAt *time.Time
 }
 
+type EgressCredential struct {
+	PluginID string
+	Domain   string
+	Kind     string
+	// what is not secret: name of the header or parameter, user name, token address, client id, scopes
+	Terms  json.RawMessage
+	Sealed []byte
+	SetBy  string
+	SetAt  time.Time
+}
+
 type EgressObserved struct {
 	PluginID  string
 	Domain    string
