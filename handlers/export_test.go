@@ -1,6 +1,10 @@
 package handlers
 
-import "github.com/vivified/vivified/core/trait"
+import (
+	"cmp"
+
+	"github.com/vivified/vivified/core/trait"
+)
 
 // SafeNext and Compare are for fuzzing.
 var (
@@ -15,6 +19,17 @@ func (s *Server) Needs() map[[2]string]trait.Set {
 	for _, r := range s.table {
 		if r.who == users || r.who == parties {
 			all[[2]string{r.method, r.path}] = trait.SetOf(r.needs...)
+		}
+	}
+	return all
+}
+
+// Actions is what the table has people's requests decided as, by method and path.
+func (s *Server) Actions() map[[2]string]string {
+	all := map[[2]string]string{}
+	for _, r := range s.table {
+		if r.who == users || r.who == parties {
+			all[[2]string{r.method, r.path}] = cmp.Or(r.action, usualAction)
 		}
 	}
 	return all

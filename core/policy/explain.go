@@ -73,9 +73,10 @@ func (d *duty) objects(said []spoken, stood int) (ladder []Reason) {
 		doc := d.admin.document
 		switch {
 		case s.rule == stood:
-		case !s.forbid && s.truth == yes && doc.rules[s.rule].Audit > AuditNone:
-			ladder = append(ladder, doc.reason(s.rule, pass.String(), false))
 		case !s.forbid && s.truth == yes:
+			if !denied && doc.rules[s.rule].Audit > AuditNone {
+				ladder = append(ladder, doc.reason(s.rule, pass.String(), false))
+			}
 		case denied:
 			ladder = append(ladder, doc.reason(s.rule, skipped, false))
 		default:
