@@ -37,6 +37,9 @@ func (s *Server) eventPage(c echo.Context) error {
 		props.Trace = "" // which leads to the audit; the envelope has it
 	}
 	props.Hidden = v.hidden(ctx, e)
+	if len(v.hearers(e.Type)) > 0 {
+		props.Replay = &views.Action{Label: "Replay", Icon: "rotate-ccw", Ask: true, Href: views.EventPath(e.ID) + "/replay"}
+	}
 	if err := v.received(ctx, e, &props); err != nil {
 		return err
 	}
@@ -159,6 +162,9 @@ func (v *visit) received(ctx context.Context, e canonical.Event, props *views.Ev
 		}
 	}
 	v.expect(e, rs)
+	if err := v.died(ctx, e, rs); err != nil {
+		return err
+	}
 	for _, id := range slices.Sorted(maps.Keys(rs)) {
 		props.Receipts = append(props.Receipts, v.receiptOf(id, rs[id]))
 	}

@@ -30,7 +30,11 @@ func (s *Server) eventsPage(c echo.Context) error {
 		return err
 	}
 	types := v.eventTypes()
-	props := views.Events{Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
+	waiting, err := v.waitingLetters(ctx, "")
+	if err != nil {
+		return err
+	}
+	props := views.Events{Tabs: views.EventTabs(views.PathEvents, waiting), Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
 	props.Filter.Saved = v.saved(ctx, views.PathEvents)
 	most := views.EventsPerPage
 	if props.Filter.On() || shown.Range.Value == "custom" {

@@ -81,6 +81,9 @@ func (v *visit) head(ctx context.Context, p *registry.Plugin, tab string) views.
 			h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, tab) })
 		}
 	}
+	if v.has(trait.EventViewer) && len(p.Manifest.Events.Subscribes) > 0 {
+		h.Tabs = append(h.Tabs, v.lettersTab(ctx, p, tab))
+	}
 	why := v.why(ctx, trait.PluginManager, managersOnly)
 	if registry.CanMove(p.State, policy.Quarantined) {
 		h.Actions = append(h.Actions, views.Action{Label: "Quarantine", Icon: "octagon-x", Danger: true, Ask: true, Href: views.PluginPath(p.ID, "quarantine"), Why: why})

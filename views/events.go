@@ -7,6 +7,7 @@ import (
 
 // Events is the live tail of the canonical lane.
 type Events struct {
+	Tabs   []Tab
 	Filter Filter
 	Rows   []EventRow // newest first
 	Tail   string     // address of the stream, with the filter; empty: not live
@@ -55,6 +56,7 @@ type Event struct {
 	Receipts []Receipt
 	JSON     string // the event as this reader may see it
 	Decision string // that let it be published
+	Replay   *Action
 }
 
 // EventField is one value of a payload by its path.

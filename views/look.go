@@ -38,6 +38,8 @@ const (
 	Dropped   Status = "dropped"
 	Waiting   Status = "waiting"
 	Dead      Status = "dead"
+	Replayed  Status = "replayed"
+	Discarded Status = "discarded"
 
 	Approved  Status = "approved"
 	Expired   Status = "expired"
@@ -81,6 +83,8 @@ var statuses = map[Status]statusLook{
 	Dropped:     {Danger, "ban", "Dropped"},
 	Waiting:     {Warn, "hourglass", "Waiting"},
 	Dead:        {Danger, "octagon-x", "Dead letter"},
+	Replayed:    {OK, "rotate-ccw", "Replayed"},
+	Discarded:   {Neutral, "trash-2", "Discarded"},
 	Approved:    {OK, "circle-check", "Approved"},
 	Expired:     {Warn, "hourglass", "Expired"},
 	Withdrawn:   {Neutral, "undo-2", "Withdrawn"},

@@ -75,6 +75,15 @@ func samples() []sample {
 			return views.Events{Filter: views.EventFilter{}.Bar(nil, nil)}
 		}, views.EventsPage, views.EventsBody),
 		alone("events-live", views.PathTail, func() []views.EventRow { return eventRows(2) }, views.EventRows),
+		in("letters", views.PathLetters, crumbs("Traffic", "", "Events", views.PathEvents, "Dead letters", ""), letters, views.LettersPage, views.LettersBody),
+		in("letters-none", views.PathLetters, crumbs("Traffic", "", "Events", views.PathEvents, "Dead letters", ""), func() views.Letters {
+			return views.Letters{Tabs: views.EventTabs(views.PathLetters, 0), Filter: views.LetterFilter{State: "waiting"}.Bar(views.PathLetters, nil, nil)}
+		}, views.LettersPage, views.LettersBody),
+		in("plugin-letters", views.PluginPath("hello-greeter", "dead-letters"), greeterAt, func() views.Letters {
+			l, h := letters(), head("dead-letters")
+			l.Head, l.Rows = &h, l.Rows[:3]
+			return l
+		}, views.LettersPage, views.LettersBody),
 		in("event", views.EventPath("01959f3c"), crumbs("Traffic", "", "Events", views.PathEvents, "greeting.requested", ""), event, views.EventPage, views.EventBody),
 
 		in("audit", views.PathAudit, auditAt, audit, views.AuditPage, views.AuditBody),

@@ -9,7 +9,7 @@ import (
 
 // commands are all there are.
 func commands() []*cobra.Command {
-	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), pluginsCommand(), callCommand(), egressCommand(), validateCommand(), auditCommand(), policyCommand()}
+	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), pluginsCommand(), eventsCommand(), callCommand(), egressCommand(), validateCommand(), auditCommand(), policyCommand()}
 }
 
 // exactly wants n arguments, none of them empty; anything else is a usage fault.
@@ -22,6 +22,16 @@ func exactly(n int) cobra.PositionalArgs {
 			return nil
 		}
 		return usage{fmt.Errorf("%s takes %s, not %d; see %s --help", c.CommandPath(), arguments(n), len(args), c.CommandPath())}
+	}
+}
+
+// atMost wants up to n arguments, none of them empty.
+func atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > n || slices.Contains(args, "") {
+			return usage{fmt.Errorf("%s takes at most %s; see %s --help", c.CommandPath(), arguments(n), c.CommandPath())}
+		}
+		return nil
 	}
 }
 

@@ -54,6 +54,7 @@ type call struct {
 	args   []string
 	in     map[string]any // what the request says beside its path
 	json   bool
+	stdin  io.Reader
 	out    io.Writer
 }
 

@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Setup: surroundScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
+			"eventually":  eventually,
 			"certificate": certificate,
 			"database":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("DATABASE_URL", dbtest.Empty(t)) },
 			"sql":         sql,
@@ -121,6 +122,23 @@ func bus(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("the bus is not ready")
 	}
 	ts.Setenv("NATS_URL", s.ClientURL())
+}
+
+// eventually runs a program until its output matches: eventually PATTERN PROGRAM ARGS…
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN PROGRAM ARGS…")
+	}
+	want := regexp.MustCompile(args[0])
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			ts.Fatalf("it never says %q", args[0])
+		}
+	}
 }
 
 // stop ends the core of the script by SIGTERM, within a time: stop 5s.
