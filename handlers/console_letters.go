@@ -213,10 +213,10 @@ func (s *Server) askDiscardLetter(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.confirmDiscard(c, http.StatusOK, d, "")
+	return s.confirmDiscardLetter(c, http.StatusOK, d, "")
 }
 
-func (s *Server) confirmDiscard(c echo.Context, status int, d canonical.DeadLetter, wrong string) error {
+func (s *Server) confirmDiscardLetter(c echo.Context, status int, d canonical.DeadLetter, wrong string) error {
 	v, to := s.visit(c.Request()), back(c, views.PathLetters)
 	q := views.Confirm{
 		Title: "Discard this dead letter?", Back: to, Error: wrong,
@@ -238,7 +238,7 @@ func (s *Server) discardOneLetter(c echo.Context) error {
 		return err
 	}
 	if strings.TrimSpace(in.Get("reason")) == "" {
-		return s.confirmDiscard(c, http.StatusUnprocessableEntity, d, "Say why; the audit keeps it.")
+		return s.confirmDiscardLetter(c, http.StatusUnprocessableEntity, d, "Say why; the audit keeps it.")
 	}
 	if err := s.Events.DiscardLetter(c.Request().Context(), d.ID, in.Get("reason")); err != nil {
 		return err
