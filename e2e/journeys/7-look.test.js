@@ -60,6 +60,9 @@ describe("every page", () => {
     }],
     ["audit-none", () => "/console/audit?q=no+such+record"],
     ["record", () => `/console/audit/${record.chain.replace("/", "~")}/${record.seq}`],
+    ["approvals", () => "/console/approvals"],
+    ["approval-ask", () => "/console/approvals/new"],
+    ["egress", () => "/console/egress"],
     ["decision-denied", () => `/console/decisions/${denied.id}`],
     ["users", () => "/console/users"],
     ["user", () => `/console/users/${person.id}`],
@@ -278,7 +281,7 @@ describe("without scripts", () => {
 });
 
 describe("under a strict policy, within budgets", () => {
-  const paths = () => ["/console", "/console/plugins", "/console/plugins/hello-greeter", "/console/plugins/hello-greeter/permissions", "/console/plugins/hello-greeter/activity", "/console/events", `/console/events/${event}`, "/console/audit", `/console/decisions/${denied.id}`, "/console/users", "/console/account", "/console/nothing-here", "/sign-in"];
+  const paths = () => ["/console", "/console/plugins", "/console/plugins/hello-greeter", "/console/plugins/hello-greeter/permissions", "/console/plugins/hello-greeter/activity", "/console/events", `/console/events/${event}`, "/console/audit", `/console/decisions/${denied.id}`, "/console/approvals", "/console/egress", "/console/users", "/console/account", "/console/nothing-here", "/sign-in"];
   /** reader is who sees a page: whoever is signed in does not see the sign-in page. */
   const reader = (path) => (path === "/sign-in" ? here.api : admin);
 
