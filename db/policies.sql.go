@@ -169,64 +169,6 @@ func (q *Queries) PolicyDraftPut(ctx context.Context, arg PolicyDraftPutParams) 
 	return i, err
 }
 
-const policyFlipGroups = `-- name: PolicyFlipGroups :many
-SELECT against, kind, was_rule, now_rule, action, caller, target, count(*) AS flips, max(at)::timestamptz AS last_at,
-    (array_agg(decision ORDER BY seq))[1]::uuid AS decision
-FROM policy_flips WHERE shadow = $1 AND against = $2
-GROUP BY against, kind, was_rule, now_rule, action, caller, target ORDER BY flips DESC, last_at DESC LIMIT $3
-`
-
-type PolicyFlipGroupsParams struct {
-	Shadow  uuid.UUID
-	Against string
-	Most    int32
-}
-
-type PolicyFlipGroupsRow struct {
-	Against  string
-	Kind     string
-	WasRule  string
-	NowRule  string
-	Action   string
-	Caller   string
-	Target   string
-	Flips    int64
-	LastAt   time.Time
-	Decision uuid.UUID
-}
-
-// PolicyFlipGroups sums them up, the most frequent first.
-func (q *Queries) PolicyFlipGroups(ctx context.Context, arg PolicyFlipGroupsParams) ([]PolicyFlipGroupsRow, error) {
-	rows, err := q.db.Query(ctx, policyFlipGroups, arg.Shadow, arg.Against, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []PolicyFlipGroupsRow{}
-	for rows.Next() {
-		var i PolicyFlipGroupsRow
-		if err := rows.Scan(
-			&i.Against,
-			&i.Kind,
-			&i.WasRule,
-			&i.NowRule,
-			&i.Action,
-			&i.Caller,
-			&i.Target,
-			&i.Flips,
-			&i.LastAt,
-			&i.Decision,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 type PolicyFlipInsertParams struct {
 	Shadow   uuid.UUID
 	Seq      int64
@@ -483,9 +425,9 @@ func (q *Queries) PolicyRequestWaiting(ctx context.Context) ([]PolicyRequest, er
 }
 
 const policyShadowAdvance = `-- name: PolicyShadowAdvance :execrows
-UPDATE policy_shadows SET reached = $1, rows_read = $2, replayed = $3, skipped = $4, flips = $5, drifts = $6,
-    until = clock_timestamp() + $7::float8 * interval '1 second'
-WHERE id = $8 AND holder = $9 AND state = 'running'
+UPDATE policy_shadows SET reached = $1, rows_read = $2, replayed = $3, skipped = $4, flips = $5, drifts = $6, groups = $7,
+    until = clock_timestamp() + $8::float8 * interval '1 second'
+WHERE id = $9 AND holder = $10 AND state = 'running'
 `
 
 type PolicyShadowAdvanceParams struct {
@@ -495,6 +437,7 @@ type PolicyShadowAdvanceParams struct {
 	Skipped  int64
 	Flips    int64
 	Drifts   int64
+	Groups   json.RawMessage
 	Seconds  float64
 	ID       uuid.UUID
 	Holder   string
@@ -509,6 +452,7 @@ func (q *Queries) PolicyShadowAdvance(ctx context.Context, arg PolicyShadowAdvan
 		arg.Skipped,
 		arg.Flips,
 		arg.Drifts,
+		arg.Groups,
 		arg.Seconds,
 		arg.ID,
 		arg.Holder,
@@ -552,7 +496,7 @@ func (q *Queries) PolicyShadowEnd(ctx context.Context, arg PolicyShadowEndParams
 }
 
 const policyShadowGet = `-- name: PolicyShadowGet :one
-SELECT id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts FROM policy_shadows WHERE id = $1 AND tenant_id = $2
+SELECT id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts, groups FROM policy_shadows WHERE id = $1 AND tenant_id = $2
 `
 
 // PolicyShadowGet returns one replay.
@@ -580,6 +524,7 @@ func (q *Queries) PolicyShadowGet(ctx context.Context, iD uuid.UUID, tenantID st
 		&i.Skipped,
 		&i.Flips,
 		&i.Drifts,
+		&i.Groups,
 	)
 	return i, err
 }
@@ -587,7 +532,7 @@ func (q *Queries) PolicyShadowGet(ctx context.Context, iD uuid.UUID, tenantID st
 const policyShadowInsert = `-- name: PolicyShadowInsert :one
 INSERT INTO policy_shadows (id, tenant_id, text, version, days, most, holder, until, started_by, started_as)
 VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::float8 * interval '1 second', $9, $10)
-RETURNING id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts
+RETURNING id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts, groups
 `
 
 type PolicyShadowInsertParams struct {
@@ -639,12 +584,13 @@ func (q *Queries) PolicyShadowInsert(ctx context.Context, arg PolicyShadowInsert
 		&i.Skipped,
 		&i.Flips,
 		&i.Drifts,
+		&i.Groups,
 	)
 	return i, err
 }
 
 const policyShadowList = `-- name: PolicyShadowList :many
-SELECT id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts FROM policy_shadows WHERE tenant_id = $1 ORDER BY started_at DESC LIMIT $2
+SELECT id, tenant_id, text, version, days, most, state, why, holder, until, started_by, started_as, started_at, ended_at, reached, rows_read, replayed, skipped, flips, drifts, groups FROM policy_shadows WHERE tenant_id = $1 ORDER BY started_at DESC LIMIT $2
 `
 
 // PolicyShadowList returns the latest replays.
@@ -678,6 +624,7 @@ func (q *Queries) PolicyShadowList(ctx context.Context, tenantID string, most in
 			&i.Skipped,
 			&i.Flips,
 			&i.Drifts,
+			&i.Groups,
 		); err != nil {
 			return nil, err
 		}

@@ -52,16 +52,7 @@ func (s *Server) showShadow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	flips, err := s.Rules.FlipGroups(ctx, shadow.ID, rulebook.Flips)
-	if err != nil {
-		return err
-	}
-	drifts, err := s.Rules.FlipGroups(ctx, shadow.ID, rulebook.Drifts)
-	if err != nil {
-		return err
-	}
-	return noStore(c, http.StatusOK, map[string]any{"shadow": shadow, "flips": flips, "drifts": drifts})
+	return noStore(c, http.StatusOK, map[string]any{"shadow": shadow, "flips": shadow.Groups(rulebook.Flips), "drifts": shadow.Groups(rulebook.Drifts)})
 }
 
 // listFlips handles GET /admin/policies/shadow/:id/flips.

@@ -132,11 +132,9 @@ func (s *Server) policiesPage(c echo.Context) error {
 		row.Effect, row.Line = r.Effect, r.Line
 		p.Own = append(p.Own, row)
 	}
-	for _, rows := range [][]views.RuleRow{p.Own, p.Builtin} {
-		for _, r := range rows {
-			if r.Last.IsZero() {
-				p.Never++
-			}
+	for _, r := range p.Own {
+		if r.Last.IsZero() {
+			p.Never++
 		}
 	}
 	return answer(c, v, http.StatusOK, at(views.PathPolicies, "Govern", "", "Policies", ""), p, views.PoliciesPage, views.PoliciesBody)

@@ -103,15 +103,15 @@ func (v *visit) shadowDetail(ctx context.Context, c echo.Context) (*views.Shadow
 	if d.Running {
 		d.Cancel = &views.Action{Label: "Cancel", Icon: "x", Href: views.ShadowPath(d.ID, "cancel")}
 	}
-	groups, err := v.Rules.FlipGroups(ctx, one.ID, against)
-	if err != nil {
-		return nil, err
+	groups := one.Groups(against)
+	if one.Flips+one.Drifts > rulebook.MaxFlips {
+		d.Cut = rulebook.MaxFlips
 	}
 	for _, g := range groups[:min(len(groups), views.FlipGroupsShown)] {
 		was, now := sides(g.Kind, g.Was, g.Now)
 		d.Groups = append(d.Groups, views.FlipGroup{
 			Was: was, Now: now, Action: g.Action, Caller: v.someone(ctx, g.Caller), Target: v.someone(ctx, g.Target), Count: g.Count, Last: g.LastAt,
-			Decision: views.DecisionPath(g.Decision.String()),
+			Decision: views.DecisionPath(g.Decision.String()), Test: views.PathPolicyNewTest + "?decision=" + g.Decision.String(),
 		})
 	}
 	if d.Running {

@@ -10,7 +10,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/gate"
+	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/views"
 )
@@ -89,11 +92,47 @@ func (s *Server) testPage(c echo.Context) error {
 		return err
 	}
 	t, request := rulebook.Test{Expect: "deny"}, newTest
-	if n > 0 {
+	switch id := c.QueryParam("decision"); {
+	case n > 0:
 		t = d.Tests[n-1]
+		request = indented(t.Request)
+	case id != "":
+		if t, err = s.testOf(c, id); err != nil {
+			return err
+		}
 		request = indented(t.Request)
 	}
 	return s.answerTest(c, http.StatusOK, d, n, t, request, nil)
+}
+
+// testOf returns a test of what was decided: the facts as they were recorded, and
+// the outcome they had.
+func (s *Server) testOf(c echo.Context, id string) (rulebook.Test, error) {
+	c.SetParamNames("id")
+	c.SetParamValues(id)
+	records, err := s.decisionRecords(c)
+	if err != nil {
+		return rulebook.Test{}, err
+	}
+	var said struct {
+		Facts      *gate.Facts `json:"facts"`
+		Deliveries []struct {
+			Facts gate.Facts `json:"facts"`
+		} `json:"deliveries"`
+	}
+	t := rulebook.Test{Expect: "allow", Request: rulebook.Request{Action: policy.Action(records[0].Action)}}
+	if records[0].Outcome == audit.Deny {
+		t.Expect = "deny"
+	}
+	switch err := json.Unmarshal(records[0].Detail, &said); {
+	case err == nil && said.Facts != nil:
+		t.Request.Facts = *said.Facts
+	case err == nil && len(said.Deliveries) > 0:
+		t.Request.Facts = said.Deliveries[0].Facts
+	default:
+		return t, fault.New(fault.NotFound, "policy.test", "The record of this decision has no facts to make a test of.")
+	}
+	return t, nil
 }
 
 // indented writes a request as people read JSON.

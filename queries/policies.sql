@@ -72,7 +72,7 @@ SELECT * FROM policy_shadows WHERE tenant_id = @tenant_id ORDER BY started_at DE
 
 -- PolicyShadowAdvance notes how far a replay is and renews its lease; 0 rows: it was cancelled or taken for dead.
 -- name: PolicyShadowAdvance :execrows
-UPDATE policy_shadows SET reached = @reached, rows_read = @rows_read, replayed = @replayed, skipped = @skipped, flips = @flips, drifts = @drifts,
+UPDATE policy_shadows SET reached = @reached, rows_read = @rows_read, replayed = @replayed, skipped = @skipped, flips = @flips, drifts = @drifts, groups = @groups,
     until = clock_timestamp() + sqlc.arg(seconds)::float8 * interval '1 second'
 WHERE id = @id AND holder = @holder AND state = 'running';
 
@@ -92,13 +92,6 @@ DELETE FROM policy_shadows WHERE state <> 'running' AND id NOT IN (SELECT s.id F
 -- name: PolicyFlipInsert :copyfrom
 INSERT INTO policy_flips (shadow, seq, against, kind, was_rule, now_rule, action, caller, target, object, decision, at)
 VALUES (@shadow, @seq, @against, @kind, @was_rule, @now_rule, @action, @caller, @target, @object, @decision, @at);
-
--- PolicyFlipGroups sums them up, the most frequent first.
--- name: PolicyFlipGroups :many
-SELECT against, kind, was_rule, now_rule, action, caller, target, count(*) AS flips, max(at)::timestamptz AS last_at,
-    (array_agg(decision ORDER BY seq))[1]::uuid AS decision
-FROM policy_flips WHERE shadow = @shadow AND against = @against
-GROUP BY against, kind, was_rule, now_rule, action, caller, target ORDER BY flips DESC, last_at DESC LIMIT @most;
 
 -- PolicyFlipList returns them one by one, newest decision first, after a place in the list.
 -- name: PolicyFlipList :many

@@ -77,6 +77,14 @@ func (f Field) id() string {
 	return "f-" + slug(f.Name)
 }
 
+// rows is how many lines of a longer text are seen: code needs more of them.
+func (f Field) rows() string {
+	if f.Mono {
+		return "16"
+	}
+	return "4"
+}
+
 func (f Field) kind() string {
 	if f.Type == "" {
 		return string(Text)

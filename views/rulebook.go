@@ -74,7 +74,7 @@ type Policies struct {
 	Span    string // 24h, 7d or 30d
 	Own     []RuleRow
 	Builtin []RuleRow
-	Never   int // how many did not apply once in the last month
+	Never   int // how many of their own did not apply once in the last month
 }
 
 // RuleRow is one rule.
@@ -327,6 +327,7 @@ type ShadowDetail struct {
 	Against  string // published or recorded: which list is shown
 	Groups   []FlipGroup
 	Flips    []FlipRow
+	Cut      int64 // how many are kept one by one, where there are more; else 0
 	Pager    Pager
 }
 
@@ -338,6 +339,7 @@ type FlipGroup struct {
 	Count          int64
 	Last           time.Time
 	Decision       string // address of the latest one
+	Test           string // address of a new test with its facts
 }
 
 // FlipSide is how a decision was made: allowed or denied, by a rule.

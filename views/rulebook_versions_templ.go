@@ -154,7 +154,7 @@ func PolicyVersionsBody(v PolicyVersions) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = Time(r.At, Minute).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Time(r.At, Full).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -94,7 +94,7 @@ func (c *Counter) Flush(ctx context.Context) error {
 // Coverage is how often a rule applied in some time.
 type Coverage struct {
 	Rule    string     `json:"rule"`
-	Matched int64      `json:"matched"` // requests it had a word on
+	Matched int64      `json:"matched"` // requests an administrators' rule matched, or a built-in one denied or redacted
 	Granted int64      `json:"granted"` // that passed by it alone
 	Denied  int64      `json:"denied"`
 	LastAt  *time.Time `json:"last_at,omitempty"` // in the last month; absent: not once

@@ -17,8 +17,8 @@ import (
 // pageRows is how many records of the audit are replayed at a time.
 const pageRows = 250
 
-// maxFlips is how many single decisions of one replay are kept; they go on being counted.
-const maxFlips = 20_000
+// MaxFlips is how many single decisions of one replay are kept; all are counted.
+const MaxFlips = 20_000
 
 // runReplays runs the replays begun on this replica, one after another.
 func (b *Rulebook) runReplays(ctx context.Context) {
@@ -61,7 +61,7 @@ func (b *Rulebook) replay(ctx context.Context, s Shadow) error {
 	if draft == nil {
 		return errors.New(first(findings))
 	}
-	c := comparison{shadow: s, published: b.Policy(), draft: draft.policy}
+	c := comparison{shadow: s, published: b.Policy(), draft: draft.policy, groups: groups{}}
 	since, cursor, left := s.StartedAt.AddDate(0, 0, -s.Days), "", s.Most
 	for {
 		began := time.Now()
@@ -92,7 +92,7 @@ func (b *Rulebook) keep(ctx context.Context, c *comparison) error {
 	return db.InTx(ctx, b.Pool, func(q *db.Queries) error {
 		n, err := q.PolicyShadowAdvance(ctx, db.PolicyShadowAdvanceParams{
 			ID: c.shadow.ID, Holder: b.Replica, Reached: c.reached, RowsRead: c.rows, Replayed: c.replayed, Skipped: c.skipped, Flips: c.flips, Drifts: c.drifts,
-			Seconds: shadowLease.Seconds(),
+			Groups: c.groups.sorted(), Seconds: shadowLease.Seconds(),
 		})
 		if err != nil {
 			return err
@@ -115,6 +115,7 @@ type comparison struct {
 	reached                                *time.Time
 	seq                                    int64
 	found                                  []db.PolicyFlipInsertParams // not yet written
+	groups                                 groups
 }
 
 // verdict is what matters of a decision when two are compared.
@@ -166,10 +167,14 @@ func (c *comparison) decide(r *audit.Record, p *gate.Past) {
 		if kind == "" {
 			return false
 		}
-		if c.seq++; c.seq <= maxFlips {
+		g := FlipGroup{
+			Kind: kind, Was: was.rule, Now: now.rule, Action: r.Action, Caller: p.Request.Subject.ID, Target: targetOf(&p.Request), LastAt: r.At, Decision: r.ID,
+		}
+		c.groups.add(against, g)
+		if c.seq++; c.seq <= MaxFlips {
 			c.found = append(c.found, db.PolicyFlipInsertParams{
-				Shadow: c.shadow.ID, Seq: c.seq, Against: string(against), Kind: kind, WasRule: was.rule, NowRule: now.rule, Action: r.Action,
-				Caller: p.Request.Subject.ID, Target: targetOf(&p.Request), Object: r.Object, Decision: r.ID, At: r.At,
+				Shadow: c.shadow.ID, Seq: c.seq, Against: string(against), Kind: kind, WasRule: g.Was, NowRule: g.Now, Action: g.Action,
+				Caller: g.Caller, Target: g.Target, Object: r.Object, Decision: g.Decision, At: g.LastAt,
 			})
 		}
 		return true

@@ -2,6 +2,7 @@ package rulebook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,7 +48,8 @@ type Shadow struct {
 	Drifts    int64      `json:"drifts"`            // decisions the policy in force already makes otherwise than recorded
 	Draft     bool       `json:"draft"`             // its text is still that of the draft
 
-	text string
+	text   string
+	groups map[Against][]FlipGroup
 }
 
 func shadowOf(row db.PolicyShadow) Shadow {
@@ -56,6 +58,7 @@ func shadowOf(row db.PolicyShadow) Shadow {
 		StartedAt: row.StartedAt.UTC(), EndedAt: row.EndedAt, Reached: row.Reached, Replayed: row.Replayed, Skipped: row.Skipped,
 		Flips: row.Flips, Drifts: row.Drifts, text: row.Text,
 	}
+	_ = json.Unmarshal(row.Groups, &s.groups) // written by replay; without them the counts are there still
 	s.Progress = float64(row.RowsRead) / float64(row.Most)
 	if s.Reached != nil {
 		s.Progress = max(s.Progress, s.StartedAt.Sub(*s.Reached).Hours()/24/float64(row.Days))
@@ -233,22 +236,17 @@ type FlipGroup struct {
 	Decision uuid.UUID `json:"decision_id"` // the latest one
 }
 
-// maxGroups is how many kinds of flips are told apart.
+// maxGroups is how many kinds of flips are told apart; what comes after them is
+// counted as one kind without names.
 const maxGroups = 200
 
-// FlipGroups sums up what a replay found, the most frequent first.
-func (b *Rulebook) FlipGroups(ctx context.Context, id uuid.UUID, against Against) ([]FlipGroup, error) {
-	rows, err := db.New(b.Pool).PolicyFlipGroups(ctx, db.PolicyFlipGroupsParams{Shadow: id, Against: string(against), Most: maxGroups})
-	if err != nil {
-		return nil, fmt.Errorf("sum up a replay: %w", db.Fault(err))
+// Groups sums up what the replay found, the most frequent first.
+func (s Shadow) Groups(against Against) []FlipGroup {
+	groups := s.groups[against]
+	if groups == nil {
+		groups = []FlipGroup{}
 	}
-	groups := []FlipGroup{}
-	for _, r := range rows {
-		groups = append(groups, FlipGroup{
-			Kind: r.Kind, Was: r.WasRule, Now: r.NowRule, Action: r.Action, Caller: r.Caller, Target: r.Target, Count: r.Flips, LastAt: r.LastAt.UTC(), Decision: r.Decision,
-		})
-	}
-	return groups, nil
+	return groups
 }
 
 // ListFlips returns what a replay found one by one, the newest decision first,

@@ -29,7 +29,7 @@ func TestAReplayListsEveryFlip(t *testing.T) {
 	if s.State != "done" || s.Replayed != 600 || s.Flips != 600 || s.Drifts != 0 || s.Skipped != 0 || s.Progress != 1 || !s.Draft {
 		t.Fatalf("the replay is %+v", s)
 	}
-	groups := must(w.FlipGroups(w.as(mara), s.ID, rulebook.Flips))(t)
+	groups := s.Groups(rulebook.Flips)
 	if len(groups) != 1 {
 		t.Fatalf("the groups are %+v", groups)
 	}
@@ -79,10 +79,10 @@ func TestAReplayTellsDriftFromFlips(t *testing.T) {
 	if s.Flips != 5 || s.Drifts != 5 {
 		t.Errorf("the other way round: %+v", s)
 	}
-	if g := must(w.FlipGroups(w.as(mara), s.ID, rulebook.Flips))(t); len(g) != 1 || g[0].Kind != "allowed" || g[0].Was != "admin.closed" {
+	if g := s.Groups(rulebook.Flips); len(g) != 1 || g[0].Kind != "allowed" || g[0].Was != "admin.closed" {
 		t.Errorf("the draft changes %+v", g)
 	}
-	if g := must(w.FlipGroups(w.as(mara), s.ID, rulebook.Drifts))(t); len(g) != 1 || g[0].Kind != "denied" {
+	if g := s.Groups(rulebook.Drifts); len(g) != 1 || g[0].Kind != "denied" {
 		t.Errorf("since then has changed %+v", g)
 	}
 }

@@ -75,12 +75,14 @@ CREATE TABLE policy_shadows (
     replayed        bigint NOT NULL DEFAULT 0,
     skipped         bigint NOT NULL DEFAULT 0,
     flips           bigint NOT NULL DEFAULT 0,
-    drifts          bigint NOT NULL DEFAULT 0
+    drifts          bigint NOT NULL DEFAULT 0,
+    groups          jsonb NOT NULL DEFAULT '{}'
 );
 COMMENT ON COLUMN policy_shadows.version IS 'the published version the draft is compared with; 0: none';
 COMMENT ON COLUMN policy_shadows.reached IS 'the time of the oldest decision replayed so far';
 COMMENT ON COLUMN policy_shadows.skipped IS 'records without the facts a decision is made from';
 COMMENT ON COLUMN policy_shadows.flips IS 'decisions that the draft would change';
+COMMENT ON COLUMN policy_shadows.groups IS 'flips and drifts, counted by who, what and which rule; all of them, while policy_flips keeps the first ones';
 COMMENT ON COLUMN policy_shadows.drifts IS 'decisions that the policy in force would already make otherwise than was recorded';
 CREATE INDEX policy_shadows_started ON policy_shadows (started_at DESC);
 
