@@ -419,6 +419,8 @@ type PolicyShadow struct {
 	Flips int64
 	// decisions that the policy in force would already make otherwise than was recorded
 	Drifts int64
+	// flips and drifts, counted by who, what and which rule; all of them, while policy_flips keeps the first ones
+	Groups json.RawMessage
 }
 
 type PolicyVersion struct {
