@@ -113,10 +113,10 @@ func (c *coverage) take() []Hits {
 			}
 		}
 	}
-	// A document that is no longer in force has counted its last decisions by the
-	// second time it is asked.
-	if n := len(c.past); n > 2 {
-		c.past = slices.Delete(c.past, 0, n-2)
+	// Decisions under a document that went out of force end soon after it did: its
+	// counts are forgotten with the second one after it.
+	for len(c.past) > 2 && c.past[0] != c.current.Load() {
+		c.past = slices.Delete(c.past, 0, 1)
 	}
 	slices.SortFunc(all, func(a, b Hits) int { return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.Rule, b.Rule)) })
 	return all

@@ -87,7 +87,7 @@ func Compile(text string, traits *trait.Registry) (*Document, []Finding) {
 		if hasError(wrong) {
 			continue
 		}
-		found = append(found, d.add(s, rule, parsed, traits)...)
+		found = append(found, inOrder(d.add(s, rule, parsed, traits))...) // once, not once for each kind of request
 		if len(found) > maxFindings {
 			break
 		}

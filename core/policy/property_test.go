@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cedar-policy/cedar-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vivified/vivified/core/actor"
@@ -154,6 +155,9 @@ func FuzzCompile(f *testing.F) {
 		}
 		if d == nil {
 			return
+		}
+		if list, err := cedar.NewPolicyListFromBytes("", []byte(text)); err != nil || len(list) != len(d.Rules()) {
+			t.Errorf("Cedar reads %d rules (%v), and we %d", len(list), err, len(d.Rules()))
 		}
 		p, r := policy.New(trait.Builtin()).With(d, 1), call()
 		agree(t, p, &r)

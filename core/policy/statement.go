@@ -111,15 +111,19 @@ func (s *statement) parse() (rule *ast.Policy, f *Finding) {
 			rule, f = nil, &wrong
 		}
 	}()
-	var p cedar.Policy
 	if err := s.terminated(); err != nil {
 		return nil, err
 	}
-	if err := p.UnmarshalCedar([]byte(s.text)); err != nil {
+	list, err := cedar.NewPolicyListFromBytes("", []byte(s.text))
+	if err != nil {
 		wrong := s.syntax(err)
 		return nil, &wrong
 	}
-	return (*ast.Policy)(p.AST()), nil
+	if len(list) != 1 { // Cedar sees other ends of rules than we do: none may get lost
+		wrong := s.finding(s.tokens[0].at, "This is not one rule.", "End every rule with a semicolon.")
+		return nil, &wrong
+	}
+	return (*ast.Policy)(list[0].AST()), nil
 }
 
 // terminated reports a statement without its semicolon.
