@@ -62,7 +62,7 @@ fmt: $(TEMPL) ## Format Go and templ sources
 .PHONY: bench
 bench: build ## Measure the start, the lanes and the policy, each beside its peers
 	@$(GO) run ./bench/start
-	@$(GO) run ./bench/lanes
+	@$(GO) run ./bench/lanes -json bin/lanes.json -html bin/lanes.html
 	@cd bench/policy && $(GO) run .
 
 .PHONY: clean

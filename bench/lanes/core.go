@@ -10,11 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
-
-func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
 
 // running is a core with a caller and a target.
 type running struct {
@@ -23,8 +22,9 @@ type running struct {
 	stop   func()
 }
 
-// startCore starts the program and registers both plugins.
-func startCore(ctx context.Context, program, target string) (*running, error) {
+// startCore starts the program and registers both plugins. The target is where both
+// lanes lead, resolver where the proxy lane asks for names.
+func startCore(ctx context.Context, program, target, resolver string) (*running, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -41,8 +41,11 @@ func startCore(ctx context.Context, program, target string) (*running, error) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Env = append(os.Environ(), "VIVIFIED_DATA_DIR="+dir, "VIVIFIED_LISTEN="+address, "VIVIFIED_REGISTRATION=open", "VIVIFIED_AUTO_ENABLE=true",
 		"VIVIFIED_LIMIT_PLUGIN_RATE=1000000", "VIVIFIED_LIMIT_PLUGIN_IN_FLIGHT=10000", "VIVIFIED_LOG_LEVEL=warn",
-		`VIVIFIED_PLUGIN_ADDRESSES={"bench-target":"`+target+`","bench-caller":"`+target+`"}`)
+		`VIVIFIED_PLUGIN_ADDRESSES={"bench-target":"http://`+target+`","bench-caller":"http://`+target+`"}`)
 	cmd.Stderr = os.Stderr
+	_, port, _ := strings.Cut(target, ":")
+	cmd.Env = append(cmd.Env, "VIVIFIED_DNS="+resolver, "VIVIFIED_PROXY_PRIVATE_RANGES={\""+outside+"\":[\"127.0.0.0/8\"]}",
+		"VIVIFIED_EGRESS_AUTO_APPROVE=true", "VIVIFIED_EGRESS_AUTO_APPROVE_PORTS="+port)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s (make build makes it): %w", program, err)
 	}
@@ -60,7 +63,7 @@ func startCore(ctx context.Context, program, target string) (*running, error) {
 
 func (r *running) prepare(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
-	for request(http.DefaultClient, http.MethodGet, r.url+"/health/ready", "", nil, http.StatusOK) != nil {
+	for !answers(ctx, r.url+"/health/ready") {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the core did not become ready within 30 s")
 		}
@@ -70,14 +73,28 @@ func (r *running) prepare(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	const common = `"version":"1.0.0","contracts":[],"traits":["handles_internal"],
+	const common = `"version":"1.0.0","contracts":[],
 		"security":{"authentication_required":true,"data_classification":["internal"]},"compliance":{"hipaa_controls":[],"audit_level":"basic"}`
-	if _, err := r.register(ctx, `{"id":"bench-target","name":"Target","endpoints":{"ping":{"path":"/ping","method":"GET"}},`+common+`}`); err != nil {
+	if _, err := r.register(ctx, `{"id":"bench-target","name":"Target","traits":["handles_internal"],"endpoints":{"ping":{"path":"/ping","method":"GET"}},`+common+`}`); err != nil {
 		return err
 	}
 	var err error
-	r.caller, err = r.register(ctx, `{"id":"bench-caller","name":"Caller","dependencies":["bench-target"],"events":{"publishes":["bench.happened"]},`+common+`}`)
+	r.caller, err = r.register(ctx, `{"id":"bench-caller","name":"Caller","dependencies":["bench-target"],"traits":["handles_internal","external_service"],"allowed_domains":["`+outside+`"],"events":{"publishes":["bench.happened"]},`+common+`}`)
 	return err
+}
+
+// answers reports whether an address says yes.
+func answers(ctx context.Context, u string) bool {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return false
+	}
+	got, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return false
+	}
+	got.Body.Close()
+	return got.StatusCode == http.StatusOK
 }
 
 func (r *running) register(ctx context.Context, manifest string) (token string, err error) {

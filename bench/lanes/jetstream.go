@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -12,44 +11,58 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// rawJetStream publishes the same bytes to a bare JetStream in this process, as
-// durably as the core does: each acknowledged message has reached the disk.
-func rawJetStream(d time.Duration, rounds, clients int, event []byte) (result, error) {
+// bus is a bare JetStream in this process, as durable as the core's: what it
+// acknowledges has reached the disk.
+type bus struct {
+	js    jetstream.JetStream
+	event []byte
+	stop  func()
+}
+
+func startBus(ctx context.Context, event []byte) (_ *bus, err error) {
 	dir, err := os.MkdirTemp("", "vivified-bench-js-")
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	stops := []func(){func() { _ = os.RemoveAll(dir) }}
+	stop := func() {
+		for i := len(stops) - 1; i >= 0; i-- {
+			stops[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
 	s, err := server.NewServer(&server.Options{DontListen: true, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true, SyncAlways: true})
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	s.Start()
-	defer s.Shutdown()
+	stops = append(stops, s.Shutdown)
 	if !s.ReadyForConnections(10 * time.Second) {
-		return result{}, fmt.Errorf("JetStream did not become ready")
+		return nil, fmt.Errorf("JetStream did not become ready")
 	}
 	conn, err := nats.Connect("", nats.InProcessServer(s))
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	defer conn.Close()
+	stops = append(stops, conn.Close)
 	js, err := jetstream.New(conn)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	ctx := context.Background()
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "RAW", Subjects: []string{"raw.>"}}); err != nil {
-		return result{}, err
+		return nil, err
 	}
-	var rs []result
-	for range rounds {
-		rs = append(rs, measure(func(*http.Client) error {
-			_, err := js.Publish(ctx, "raw.happened", event)
-			return err
-		}, clients, d))
-	}
-	m := median(rs)
-	m.Name, m.Rounds, m.Detail = "raw JetStream", rounds, "publish acknowledged after the disk has it, nothing else"
-	return m, nil
+	return &bus{js: js, event: event, stop: stop}, nil
 }
+
+// do publishes once.
+func (b *bus) do() error {
+	_, err := b.js.Publish(context.Background(), "raw.happened", b.event)
+	return err
+}
+
+func (b *bus) close() {}

@@ -2,27 +2,24 @@
 // ratios: this machine's absolute figures mean little elsewhere.
 //
 // It starts bin/vivified with a private PostgreSQL and an embedded bus in a
-// temporary directory, registers a caller and a target, and sends load over
-// loopback only, bounded in time.
+// temporary directory, and nginx, squid, Caddy and the standard library's
+// ReverseProxy beside it, in front of the same target. What is not installed is
+// left out, and said so. All traffic stays on loopback, and all of it is bounded in
+// time. Measurements take turns, so that a machine that slows down slows down for all.
 package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -30,193 +27,223 @@ import (
 // result is one line of the report.
 type result struct {
 	Name   string  `json:"name"`
+	Lane   string  `json:"lane"`
+	Rate   int     `json:"rate,omitempty"` // requests a second that were due; 0: as fast as the connections can
 	PerSec float64 `json:"per_second"`
 	P50    float64 `json:"p50_ms"`
 	P99    float64 `json:"p99_ms"`
 	Errors int64   `json:"errors"`
-	Ratio  float64 `json:"ratio"`   // of PerSec to the peer's
-	Peer   string  `json:"peer"`    // what Ratio compares with
+	Ratios []ratio `json:"ratios,omitempty"`
 	Rounds int     `json:"rounds"`  // the median of so many
 	Detail string  `json:"remarks"` // what the figure includes
 }
 
-var (
-	core     = flag.String("core", "bin/vivified", "the core's program")
-	duration = flag.Duration("for", 3*time.Second, "how long each measurement lasts")
-	rounds   = flag.Int("rounds", 3, "how often each is repeated; the median counts")
-	clients  = flag.Int("clients", 64, "connections")
-	asJSON   = flag.String("json", "", "also write the report to this file")
-)
+// ratio is PerSec against that of a peer.
+type ratio struct {
+	To string  `json:"to"`
+	Is float64 `json:"is"`
+}
+
+// options are how long, how often and how much.
+type options struct {
+	core, caddy    string
+	duration       time.Duration
+	rounds         int
+	clients        int
+	rates          []int
+	asJSON, asHTML string
+}
 
 func main() {
+	var o options
+	var rates string
+	flag.StringVar(&o.core, "core", "bin/vivified", "the core's program")
+	flag.StringVar(&o.caddy, "caddy", "bin/bench-caddy", "Caddy's program; built from bench/caddy where it is not there")
+	flag.DurationVar(&o.duration, "for", 3*time.Second, "how long each measurement lasts")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each is repeated; the median counts")
+	flag.IntVar(&o.clients, "clients", 64, "connections")
+	flag.StringVar(&rates, "rates", "100,1000,5000", "requests a second of the measurements at a fixed rate; empty: none")
+	flag.StringVar(&o.asJSON, "json", "", "also write the report to this file")
+	flag.StringVar(&o.asHTML, "html", "", "also write it as a page with plots to this file")
 	flag.Parse()
 	log.SetFlags(0)
-	if err := run(context.Background()); err != nil {
+	for part := range strings.SplitSeq(rates, ",") {
+		if n, err := strconv.Atoi(strings.TrimSpace(part)); err == nil && n > 0 {
+			o.rates = append(o.rates, n)
+		}
+	}
+	if err := bench(context.Background(), o); err != nil {
 		log.Fatal("bench: ", err)
 	}
 }
 
-// answer is what every target says: 512 bytes of JSON.
-var answer = []byte(`{"status":"ok","padding":"` + string(slices.Repeat([]byte("x"), 512-27)) + `"}`)
-
-func run(ctx context.Context) error {
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(answer)
-	}))
-	defer target.Close()
-	at, err := url.Parse(target.URL)
-	if err != nil {
-		return err
-	}
-	peer := httputil.NewSingleHostReverseProxy(at)
-	peer.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
-	reverse := httptest.NewServer(peer)
-	defer reverse.Close()
-	c, err := startCore(ctx, *core, target.URL)
-	if err != nil {
-		return err
-	}
-	defer c.stop()
-
-	get := func(u, token string) func(*http.Client) error {
-		return func(hc *http.Client) error { return request(hc, http.MethodGet, u, token, nil, http.StatusOK) }
-	}
-	event := []byte(`{"event_type":"bench.happened","payload":{"text":"` + string(slices.Repeat([]byte("x"), 420)) + `"}}`)
-	work := []struct {
-		result
-		do func(*http.Client) error
-	}{
-		{result{Name: "direct call", Detail: "client to target"}, get(target.URL+"/ping", "")},
-		{result{Name: "Go ReverseProxy", Peer: "direct call", Detail: "carries, decides nothing"}, get(reverse.URL+"/ping", "")},
-		{result{Name: "operator lane", Peer: "Go ReverseProxy", Detail: "token, policy, signed call, decision durable before the call"}, get(c.url+"/gateway/bench-target/ping", c.caller)},
-		{result{Name: "canonical lane, 202", Peer: "raw JetStream", Detail: "token, schema, policy, decision durable, event durable"}, func(hc *http.Client) error {
-			return request(hc, http.MethodPost, c.url+"/messaging/events", c.caller, event, http.StatusAccepted)
-		}},
-	}
-	raw, err := rawJetStream(*duration, *rounds, *clients, event)
-	if err != nil {
-		return err
-	}
-	by := map[string]result{raw.Name: raw}
-	order := []string{}
-	for round := range *rounds {
-		for i := range work {
-			r := measure(work[i].do, *clients, *duration)
-			fmt.Fprintf(os.Stderr, "round %d: %-22s %9.0f/s\n", round+1, work[i].Name, r.PerSec)
-			work[i].Rounds++
-			all[work[i].Name] = append(all[work[i].Name], r)
-		}
-	}
-	for _, w := range work {
-		m := median(all[w.Name])
-		m.Name, m.Peer, m.Detail, m.Rounds = w.Name, w.Peer, w.Detail, w.Rounds
-		by[w.Name] = m
-		if w.Name == "canonical lane, 202" {
-			order = append(order, raw.Name)
-		}
-		order = append(order, w.Name)
-	}
-	return report(order, by)
+// work is one thing that is measured.
+type work struct {
+	name, lane string
+	peers      []string // what it is compared with
+	rated      bool     // also at fixed rates
+	detail     string
+	next       func() sender
 }
 
-var all = map[string][]result{}
+func bench(ctx context.Context, o options) error {
+	list, stop, err := prepare(ctx, o)
+	defer stop()
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if err := warm(w.name, w.next()); err != nil {
+			return err
+		}
+	}
+	type key struct {
+		name string
+		rate int
+	}
+	got := map[key][]result{}
+	for round := range o.rounds {
+		for _, w := range list {
+			r := closed(o.clients, o.duration, w.next)
+			fmt.Fprintf(os.Stderr, "round %d: %-24s %9.0f/s\n", round+1, w.name, r.PerSec)
+			got[key{w.name, 0}] = append(got[key{w.name, 0}], r)
+		}
+	}
+	for _, rate := range o.rates {
+		for _, w := range list {
+			if w.rated {
+				r := open(rate, o.duration, w.next)
+				fmt.Fprintf(os.Stderr, "at %d/s: %-24s p50 %.2f p99 %.2f ms\n", rate, w.name, r.P50, r.P99)
+				got[key{w.name, rate}] = append(got[key{w.name, rate}], r)
+			}
+		}
+	}
+	var lines []result
+	for _, rate := range append([]int{0}, o.rates...) {
+		for _, w := range list {
+			rs := got[key{w.name, rate}]
+			if len(rs) == 0 {
+				continue
+			}
+			m := median(rs)
+			m.Name, m.Lane, m.Rate, m.Detail, m.Rounds = w.name, w.lane, rate, w.detail, len(rs)
+			for _, peer := range w.peers {
+				if p := got[key{peer, 0}]; rate == 0 && len(p) > 0 && median(p).PerSec > 0 {
+					m.Ratios = append(m.Ratios, ratio{peer, m.PerSec / median(p).PerSec})
+				}
+			}
+			lines = append(lines, m)
+		}
+	}
+	return report(o, lines)
+}
+
+// prepare starts everything and returns what is to be measured. Stop ends what was
+// started, also after an error.
+func prepare(ctx context.Context, o options) (list []work, stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, f := range slices.Backward(stops) {
+			f()
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { l.Close() })
+	go serve(l)
+	target := l.Addr().String()
+	dns, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { dns.Close() })
+	go names(dns)
+	c, err := startCore(ctx, o.core, target, dns.LocalAddr().String())
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, c.stop)
+	core := strings.TrimPrefix(c.url, "http://")
+	bearer := "Authorization: Bearer " + c.caller
+	same := func(at string, request []byte, want int, once bool) func() sender {
+		return func() sender { return &client{at: at, request: request, want: want, once: once} }
+	}
+	plain := get("/ping", "bench")
+	list = append(list, work{name: "direct call", lane: "operator", rated: true, detail: "client to target, nothing between", next: same(target, plain, 200, false)})
+	beside := func(name, detail string, p *peer, err error) {
+		if gone, ok := errors.AsType[absent](err); ok {
+			fmt.Fprintf(os.Stderr, "without %s: %s\n", name, gone.why)
+			return
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "without %s: %v\n", name, err)
+			return
+		}
+		stops = append(stops, p.stop)
+		list = append(list, work{name: name, lane: "operator", rated: true, detail: detail, next: same(p.at, plain, 200, false)})
+	}
+	p, err := nginx(ctx, target)
+	beside("nginx", "reverse proxy, connections kept; decides and records nothing", p, err)
+	p, err = caddy(ctx, o.caddy, target)
+	beside("Caddy", "reverse proxy; decides and records nothing", p, err)
+	beside("Go ReverseProxy", "the standard library's; decides and records nothing", reverseProxy(target), nil)
+	list = append(list, work{
+		name: "operator lane", lane: "operator", peers: []string{"nginx", "Caddy", "Go ReverseProxy"}, rated: true,
+		detail: "token, policy, signed call, decision durable before the call", next: same(core, get("/gateway/bench-target/ping", core, bearer), 200, false),
+	})
+
+	_, port, _ := net.SplitHostPort(target)
+	there := "http://" + net.JoinHostPort(outside, port) + "/ping"
+	if p, err := squid(ctx); err == nil {
+		stops = append(stops, p.stop)
+		list = append(list, work{name: "squid", lane: "proxy", rated: true, detail: "forward proxy, keeps nothing, records nothing", next: same(p.at, get("http://"+target+"/ping", target), 200, false)})
+	} else {
+		fmt.Fprintln(os.Stderr, "without squid:", err)
+	}
+	list = append(list, work{
+		name: "proxy lane", lane: "proxy", peers: []string{"squid"}, rated: true, detail: "token, policy, approval, address judged, decision durable before the request",
+		next: same(core, get("/proxy?url="+url.QueryEscape(there), core, bearer), 200, false),
+	})
+
+	event := []byte(`{"event_type":"bench.happened","payload":{"text":"` + strings.Repeat("x", 420) + `"}}`)
+	b, err := startBus(ctx, event)
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, b.stop)
+	return append(list,
+		work{name: "raw JetStream", lane: "canonical", detail: "publish acknowledged after the disk has it, nothing else", next: func() sender { return b }},
+		work{
+			name: "canonical lane, 202", lane: "canonical", peers: []string{"raw JetStream"}, rated: true, detail: "token, schema, policy, decision durable, event durable",
+			next: same(core, post("/messaging/events", core, event, bearer), 202, false),
+		},
+	), stop, nil
+}
 
 func median(rs []result) result {
+	rs = slices.Clone(rs)
 	slices.SortFunc(rs, func(a, b result) int { return int(a.PerSec - b.PerSec) })
 	return rs[len(rs)/2]
 }
 
-// measure runs do from n clients for a time.
-func measure(do func(*http.Client) error, n int, d time.Duration) result {
-	hc := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n, MaxConnsPerHost: n}, Timeout: 30 * time.Second}
-	defer hc.CloseIdleConnections()
-	for range 2 * n { // warm connections up
-		_ = do(hc)
-	}
-	var failed atomic.Int64
-	took := make([][]time.Duration, n)
-	var wg sync.WaitGroup
-	start := time.Now()
-	for i := range n {
-		wg.Go(func() {
-			for time.Since(start) < d {
-				t := time.Now()
-				if err := do(hc); err != nil {
-					failed.Add(1)
-					continue
-				}
-				took[i] = append(took[i], time.Since(t))
-			}
-		})
-	}
-	wg.Wait()
-	elapsed := time.Since(start)
-	times := slices.Concat(took...)
-	slices.Sort(times)
-	r := result{PerSec: float64(len(times)) / elapsed.Seconds(), Errors: failed.Load()}
-	if len(times) > 0 {
-		r.P50 = times[len(times)/2].Seconds() * 1000
-		r.P99 = times[len(times)*99/100].Seconds() * 1000
-	}
-	return r
-}
-
-func request(hc *http.Client, method, u, token string, body []byte, want int) error {
-	var in io.Reader
-	if body != nil {
-		in = newReader(body)
-	}
-	r, err := http.NewRequest(method, u, in)
-	if err != nil {
-		return err
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	got, err := hc.Do(r)
-	if err != nil {
-		return err
-	}
-	defer got.Body.Close()
-	if _, err := io.Copy(io.Discard, got.Body); err != nil {
-		return err
-	}
-	if got.StatusCode != want {
-		return fmt.Errorf("answered %d", got.StatusCode)
-	}
-	return nil
-}
-
-func report(order []string, by map[string]result) error {
-	fmt.Printf("\n%d CPUs, %s, %d connections, %s a measurement, medians of %d\n\n", runtime.NumCPU(), runtime.Version(), *clients, *duration, *rounds)
+// print writes the report for people at a terminal.
+func print(o options, lines []result) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "what\tper second\tp50 ms\tp99 ms\terrors\tratio\tincludes")
-	var lines []result
-	for _, name := range order {
-		r := by[name]
-		ratio := "–"
-		if p, ok := by[r.Peer]; ok && p.PerSec > 0 {
-			r.Ratio = r.PerSec / p.PerSec
-			ratio = fmt.Sprintf("%.2f × %s", r.Ratio, r.Peer)
+	fmt.Fprintln(t, "what\tdue/s\tper second\tp50 ms\tp99 ms\terrors\tratio\tincludes")
+	for _, r := range lines {
+		due := "–"
+		if r.Rate > 0 {
+			due = strconv.Itoa(r.Rate)
 		}
-		lines = append(lines, r)
-		fmt.Fprintf(t, "%s\t%.0f\t%.2f\t%.2f\t%d\t%s\t%s\n", r.Name, r.PerSec, r.P50, r.P99, r.Errors, ratio, r.Detail)
+		var ratios []string
+		for _, x := range r.Ratios {
+			ratios = append(ratios, fmt.Sprintf("%.2f × %s", x.Is, x.To))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%d\t%s\t%s\n", r.Name, due, r.PerSec, r.P50, r.P99, r.Errors, strings.Join(ratios, ", "), r.Detail)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if *asJSON == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(lines, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(*asJSON, append(data, '\n'), 0o644)
+	return t.Flush()
 }
 
 // freePort returns an address nobody listens on now.
