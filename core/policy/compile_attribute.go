@@ -145,6 +145,8 @@ func (c *compiler) checkID(v types.EntityUID) {
 	switch {
 	case id == "":
 		c.complain(id, "A name is empty.", "Write the id of the thing that is meant.")
+	case v.Type == "Action" && strings.HasSuffix(id, restOfFamily):
+		c.complain(id, "There is no action “"+id+"”.", "The schema lists all actions; a family is a group: action in Action::\"plugin\".")
 	case v.Type == "Operation" && !strings.Contains(id, "/"):
 		c.complain(id, "“"+id+"” is no operation.", "Write the plugin and the name of the operation: Operation::\"profiles/get_profile\".")
 	case v.Type == "Domain" && (id != strings.ToLower(id) || strings.ContainsAny(id, "*/:")):

@@ -39,6 +39,7 @@ func TestFindings(t *testing.T) {
 		{"a type that does not fit", annotated + "forbid (principal, action, resource)\nwhen { principal.id < 3 };", policy.Error, 3, 1, "and not a string"},
 		{"an action nobody knows", annotated + `forbid (principal, action == Action::"moon.walk", resource);`, policy.Error, 2, 38, "no action “moon.walk”"},
 		{"the action that stands for others", annotated + `forbid (principal, action == Action::"plugin.*", resource);`, policy.Error, 2, 38, "no action"},
+		{"the same in a condition", annotated + "forbid (principal, action, resource)\nwhen { action == Action::\"plugin.*\" };", policy.Error, 3, 26, "no action"},
 		{"a type nobody knows", annotated + `forbid (principal is Robot, action, resource);`, policy.Error, 2, 22, "no type “Robot”"},
 		{"a principal the action never has", annotated + `forbid (principal is User, action == Action::"event.publish", resource);`, policy.Error, 2, 1, "No action has"},
 		{"a trait nobody knows", annotated + "forbid (principal, action, resource)\nwhen { principal.traits.contains(\"handels_phi\") };", policy.Error, 3, 34, "Did you mean handles_phi"},
