@@ -17,8 +17,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: setup-run build ## Run the core with the sample plugins; prints the console's address
-	@bin/vivified up
+run: setup-run build $(if $(SSO),bin/dex) ## Run the core with the sample plugins; prints the console's address (SSO=1: with an identity provider)
+	@bin/vivified up $(if $(SSO),--sso)
 
 .PHONY: demo
 demo: run ## The same, as a demonstration: three plugins talk over three lanes

@@ -181,7 +181,7 @@ func (v *visit) provider(c echo.Context, p sso.Provider) (views.ProviderDetail, 
 func (v *visit) providerFacts(p sso.Provider) []views.KV {
 	secret := views.KV{Label: "Client secret", Value: "none, a public client"}
 	if p.SecretAt != nil {
-		secret = views.KV{Label: "Client secret set", Body: views.Zoned(*p.SecretAt, views.Full)}
+		secret = views.KV{Label: "Client secret set", Body: views.Time(*p.SecretAt, views.Day)}
 	}
 	domains := "any"
 	if len(p.Domains) > 0 {

@@ -239,7 +239,7 @@ func (s *Server) showAttemptPage(c echo.Context, status int, email, refused stri
 		props.Facts = append(props.Facts, views.KV{Label: "Subject", Value: a.Subject, Mono: true}, views.KV{Label: "Issuer", Value: a.Issuer, Mono: true})
 	}
 	if a.User != nil {
-		props.Facts = append(props.Facts, views.KV{Label: "Person", Value: v.nameOf(ctx, a.User.String()), Href: views.UserPath(a.User.String())})
+		props.Facts = append(props.Facts, views.KV{Label: onOff(a.Purpose == sso.Test, "Tested by", "Person"), Value: v.nameOf(ctx, a.User.String()), Href: views.UserPath(a.User.String())})
 	}
 	props.Facts = append(props.Facts, views.KV{Label: "Address", Value: a.Address, Mono: true}, views.KV{Label: "Code", Value: a.Code, Mono: true}, views.KV{Label: "Id", Value: a.ID.String(), Mono: true, Copy: true})
 	if props.Claims, err = s.maskedClaims(c, a); err != nil {

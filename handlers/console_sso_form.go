@@ -71,7 +71,7 @@ func (v *visit) providerForm(ctx context.Context, d sso.Draft, isNew bool, secre
 	secret := views.Field{Name: "client_secret", Label: "Client secret", Type: views.Password, Autocomplete: "off", Help: "Sealed, and never shown again. Empty: a public client."}
 	if !isNew {
 		f.Title, f.Href, f.Back = "Edit "+d.Name, views.SSOPath(d.ID, "edit"), views.SSOPath(d.ID)
-		id.Locked, id.Focus = "It stands in addresses registered at the provider.", false
+		id.Locked, id.Help, id.Focus = "It stands in addresses registered at the provider.", "", false
 		if d.Version != nil {
 			f.Version = strconv.FormatInt(*d.Version, 10)
 		}

@@ -147,7 +147,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		return nil, err
 	}
 	c.identity = people
-	signOn, err := singleSignOn(conf, pool, people, sealer, writer, c.public, own, log)
+	signOn, err := singleSignOn(ctx, conf, pool, people, sealer, writer, c.public, own, log)
 	if err != nil {
 		return nil, err
 	}

@@ -14,20 +14,22 @@ import (
 
 func upCommand() *cobra.Command {
 	var procfile string
+	var provider bool
 	c := &cobra.Command{
 		Use: "up", Short: "Run the core with the sample plugins, for development", Args: cobra.NoArgs,
 		Long: "Runs what the Procfile lists: the core, and plugins that it lets in, enables and gives the way out without asking. " +
 			"The first Ctrl-C stops everything in order, within 5 s; the second at once.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return up(c.Context(), procfile, environment(), c.OutOrStdout())
+			return up(c.Context(), procfile, provider, environment(), c.OutOrStdout())
 		},
 	}
 	c.Flags().StringVar(&procfile, "procfile", "Procfile", "file that lists what to run")
+	c.Flags().BoolVar(&provider, "sso", false, "start an identity provider too, with demo people, to try single sign-on")
 	return c
 }
 
 // up runs the processes of a Procfile until ctx ends or the core does.
-func up(ctx context.Context, procfile string, env map[string]string, out io.Writer) error {
+func up(ctx context.Context, procfile string, provider bool, env map[string]string, out io.Writer) error {
 	text, err := os.ReadFile(procfile)
 	if err != nil {
 		return usage{fmt.Errorf("there is no Procfile to run: %w", err)}
@@ -39,6 +41,11 @@ func up(ctx context.Context, procfile string, env map[string]string, out io.Writ
 	dir, err := filepath.Abs(filepath.Dir(procfile))
 	if err != nil {
 		return err
+	}
+	if provider {
+		if entries, err = withProvider(entries, dir); err != nil {
+			return err
+		}
 	}
 	around, err := surround(entries, env)
 	if err != nil {

@@ -34,6 +34,7 @@ type surroundings struct {
 	ports   map[string]int    // one for each process but the core
 	dns     int               // the site's resolver; 0 without a site
 	remarks []string          // for the person at the terminal
+	demo    string            // who can sign in at the demo provider, or ""
 }
 
 // surround chooses ports, and what a development core is set to where
@@ -62,6 +63,11 @@ func surround(entries []entry, env map[string]string) (*surroundings, error) {
 		s.dns = s.ports[coreEntry]
 	}
 	delete(s.ports, coreEntry)
+	if _, demo := s.ports[ssoEntry]; demo {
+		if err := s.demoProvider(); err != nil {
+			return nil, err
+		}
+	}
 	set, err := s.development(entries)
 	if err != nil {
 		return nil, err
@@ -161,6 +167,9 @@ func (s *surroundings) of(e entry) []string {
 	if s.dns != 0 {
 		env["VIVIFIED_HELLO_SITE"] = "https://" + net.JoinHostPort(siteHost, strconv.Itoa(s.ports[siteEntry]))
 	}
+	if e.name == ssoEntry {
+		env["DEX_FILE"] = filepath.Join(s.dataDir, ssoFile)
+	}
 	if e.name == siteEntry {
 		env["VIVIFIED_DATA_DIR"] = s.dataDir
 		env["VIVIFIED_HELLO_DNS_PORT"] = strconv.Itoa(s.dns)
@@ -198,6 +207,9 @@ func (s *surroundings) invitation() []string {
 		lines = append(lines, "First visit  "+strings.TrimSpace(string(link)))
 	case !errors.Is(err, os.ErrNotExist):
 		lines = append(lines, "First visit  the link cannot be read: "+err.Error())
+	}
+	if s.demo != "" {
+		lines = append(lines, s.demo)
 	}
 	return append(lines, "Ctrl-C stops everything")
 }

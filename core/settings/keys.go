@@ -57,6 +57,7 @@ const (
 
 	AuthLocalLogin
 	AuthLocalLoginRescue
+	SSOProvider
 
 	EventRetention
 	EventMaxDeliver
@@ -174,6 +175,8 @@ var declared = [keyCount]Definition{
 		Description: "Let people sign in with a password kept here; off leaves identity providers and the break-glass account."},
 	AuthLocalLoginRescue: {Name: "auth_local_login_rescue", Group: "Sign-in", Type: TypeBool, Default: "false", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: trait.UserManager,
 		Description: "Accept passwords whatever auth_local_login says: the way back in when the identity provider is away."},
+	SSOProvider: {Name: "sso_provider", Group: "Sign-in", Class: trait.Confidential, Secret: true, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "Identity provider to add at the start, unless there is one of its id: JSON as POST /admin/sso takes it."},
 
 	EventRetention: {Name: "event_retention", Group: "Events", Type: TypeDuration, Min: hour, Max: 3650 * aDay, Default: "30d", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
 		Description: "How long events are kept for replay."},
