@@ -133,7 +133,11 @@ func (s *Server) eventStream(c echo.Context) error {
 		if e == nil {
 			return out.comment("alive")
 		}
-		return out.send(e.ID, e.Type, e.Body)
+		body, err := e.JSON()
+		if err != nil {
+			return err
+		}
+		return out.send(e.ID, e.Type, body)
 	})
 }
 

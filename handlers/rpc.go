@@ -33,6 +33,7 @@ func (s *Server) rpcMethods(most int) *grpc.Server {
 		}),
 	)
 	vivifiedv1.RegisterOperatorServer(g, rpcOperator{Server: s})
+	vivifiedv1.RegisterEventsServer(g, rpcEvents{Server: s})
 	return g
 }
 

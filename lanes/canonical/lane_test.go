@@ -272,7 +272,7 @@ func TestNamesThatBeginAlikeShareNothing(t *testing.T) {
 	w.publish(t, "user.created", `{"id":"1","name":"Ada"}`)
 	said := w.publish(t, "plain.said", `1`)
 	if got := next(t, w, theirs); got.ID != said.EventID {
-		t.Errorf("the neighbour received %s: %s", got.Type, got.Body)
+		t.Errorf("the neighbour received %s: %s", got.Type, got.Data)
 	}
 	if got := next(t, w, mine); got.Type != "user.created" {
 		t.Errorf("the reader received %s first", got.Type)

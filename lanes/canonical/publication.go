@@ -74,6 +74,16 @@ func ReadPublications(h http.Header, body []byte) ([]Publication, error) {
 	return []Publication{p}, err
 }
 
+// NewPublication checks an event that came in parts. The error is a fault, as of
+// [ReadPublications].
+func NewPublication(id, typ, subject string, data json.RawMessage, classes []string) (Publication, error) {
+	if !utf8.Valid(data) {
+		return Publication{}, malformed("An event is JSON in UTF-8.")
+	}
+	p := Publication{ID: id, Subject: subject, Data: data}
+	return p, p.complete(typ, classes)
+}
+
 func malformed(sentence string) *fault.Fault {
 	return fault.New(fault.Invalid, "event.malformed", "%s", sentence)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/trait"
 )
 
 // Listening is a plugin's request to hear events on a stream.
@@ -27,11 +29,31 @@ type Listening struct {
 	LastID   string   // the last event the plugin knows it has
 }
 
-// Sent is one event on a stream.
+// Sent is one event on a stream, as its receiver may see it.
 type Sent struct {
-	ID   string
-	Type string
-	Body []byte // the CloudEvent
+	ID      string
+	Source  string // the publishing plugin's id
+	Type    string
+	Subject string
+	Time    time.Time
+	Trace   string
+	Tenant  string
+	Classes trait.Classes
+	Data    json.RawMessage
+	Removed []string // JSON Pointers of removed fields
+	m       meta
+}
+
+// JSON writes the event as a CloudEvent in the JSON format.
+func (s *Sent) JSON() ([]byte, error) { return s.m.outside(s.Data, s.Removed) }
+
+// sent is the event as one receiver gets it.
+func (m meta) sent(data json.RawMessage, removed []string) *Sent {
+	s := &Sent{ID: m.ID, Source: m.Publisher, Type: m.Type, Time: m.Time, Trace: m.Trace, Tenant: m.Tenant, Classes: m.Classes, Data: data, Removed: removed, m: m}
+	if len(removed) == 0 {
+		s.Subject = m.Subject // it may name what was removed
+	}
+	return s
 }
 
 const (
@@ -82,7 +104,6 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	go l.untilInactive(ctx, id, end)
 
 	out := &outlet{lane: l, plugin: id, consumer: name, how: how, send: send}
-	defer out.giveBack()
 	if how.LastID != "" && !how.Explicit {
 		if err := l.replay(ctx, out, consumer, patterns, how.LastID); err != nil {
 			return err
@@ -95,7 +116,7 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	if err != nil {
 		return busDown(err)
 	}
-	context.AfterFunc(ctx, messages.Stop)
+	context.AfterFunc(ctx, messages.Drain) // what waits here unsent is given back below, not left to the bus to miss
 	incoming := make(chan jetstream.Msg)
 	go func() {
 		defer close(incoming)
@@ -105,11 +126,7 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 				end(nil)
 				return
 			}
-			select {
-			case incoming <- msg:
-			case <-ctx.Done():
-				_ = msg.Nak()
-			}
+			incoming <- msg // read below until it is closed
 		}
 	}()
 	settle, alive := time.NewTicker(time.Second), time.NewTicker(silence)
@@ -118,6 +135,8 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	for {
 		select {
 		case <-ctx.Done():
+			// In the order of the stream: what is given back first comes again first.
+			out.giveBack()
 			for msg := range incoming {
 				_ = msg.Nak()
 			}
@@ -130,6 +149,7 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 			}
 		case msg, ok := <-incoming:
 			if !ok {
+				out.giveBack()
 				return over
 			}
 			if err := out.pass(ctx, msg); err != nil {
@@ -203,7 +223,6 @@ type outlet struct {
 	consumer string // its durable name
 	how      Listening
 	send     func(*Sent) error
-	mu       sync.Mutex
 	unsure   []unsure
 }
 
@@ -228,11 +247,12 @@ func (o *outlet) pass(ctx context.Context, msg jetstream.Msg) error {
 	call, w, err := o.decide(m, msg.Data())
 	for err != nil {
 		if !sleep(ctx, time.Second) {
-			return l.again(t, 0)
+			o.doubt(t)
+			return nil
 		}
 		l.working(t)
 		if err := o.send(nil); err != nil {
-			_ = l.again(t, 0)
+			o.doubt(t)
 			return err
 		}
 		call, w, err = o.decide(m, msg.Data())
@@ -242,32 +262,28 @@ func (o *outlet) pass(ctx context.Context, msg jetstream.Msg) error {
 		return nil
 	}
 	began := l.Now()
-	body, err := m.outside(w.data, w.removed)
-	if err != nil {
-		l.ended(m, w, call, began, 1, err.Error())
-		return err
-	}
+	o.doubt(t)
 	if ctx.Err() != nil {
 		l.ended(m, w, call, began, 1, "the stream ended before it was sent")
-		return l.again(t, 0)
+		return nil
 	}
 	tries := 1
 	if o.how.Explicit {
 		tries = l.held.put(o.plugin, o.consumer, m, t, began.Add(l.Limits.AckWait))
 	}
-	if err := o.send(&Sent{ID: m.ID, Type: m.Type, Body: body}); err != nil {
+	if err := o.send(m.sent(w.data, w.removed)); err != nil {
 		l.ended(m, w, call, began, tries, "the connection closed")
-		_ = l.again(t, 0)
 		return err
 	}
 	l.ended(m, w, call, began, tries, "")
-	if !o.how.Explicit {
-		o.mu.Lock()
-		o.unsure = append(o.unsure, unsure{t, l.Now()})
-		o.mu.Unlock()
+	if o.how.Explicit {
+		o.unsure = o.unsure[:len(o.unsure)-1] // its receiver says when it has it
 	}
 	return nil
 }
+
+// doubt notes an event that may not arrive.
+func (o *outlet) doubt(t ticket) { o.unsure = append(o.unsure, unsure{t, o.lane.Now()}) }
 
 // decide asks the gate about the plugin as it is now, and has the answer recorded.
 func (o *outlet) decide(m meta, data []byte) (uuid.UUID, word, error) {
@@ -284,8 +300,6 @@ func (o *outlet) decide(m meta, data []byte) (uuid.UUID, word, error) {
 
 // settle acknowledges what was sent before a time on a connection that still stands.
 func (o *outlet) settle(before time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	n := 0
 	for n < len(o.unsure) && o.unsure[n].at.Before(before) {
 		o.lane.doneSoon(o.unsure[n].ticket)
@@ -296,8 +310,6 @@ func (o *outlet) settle(before time.Time) {
 
 // giveBack returns what may not have arrived: it comes again on the next connection.
 func (o *outlet) giveBack() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, u := range o.unsure {
 		_ = o.lane.again(u.ticket, 0)
 	}
@@ -346,11 +358,7 @@ func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consu
 			continue
 		}
 		began := l.Now()
-		body, err := m.outside(w.data, w.removed)
-		if err == nil {
-			err = out.send(&Sent{ID: m.ID, Type: m.Type, Body: body})
-		}
-		if err != nil {
+		if err := out.send(m.sent(w.data, w.removed)); err != nil {
 			l.ended(m, w, call, began, 1, "the connection closed")
 			return nil
 		}

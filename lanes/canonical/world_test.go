@@ -51,7 +51,9 @@ type world struct {
 	journal  *journal
 	hooks    chan hook
 	mu       sync.Mutex
-	answers  map[string]int // plugin → status its webhook answers with
+	answers  map[string]int           // plugin → status its webhook answers with
+	refused  map[string]string        // plugin → subject its webhook refuses
+	gates    map[string]chan struct{} // plugin → what its webhook waits for
 }
 
 // hook is one webhook delivery.
@@ -73,7 +75,7 @@ func newWorld(t *testing.T, limits canonical.Limits) *world {
 func newWorldOn(t *testing.T, bus *canonical.Bus, limits canonical.Limits) *world {
 	t.Helper()
 	t.Cleanup(bus.Close)
-	w := &world{bus: bus, journal: &journal{}, hooks: make(chan hook, 1000), answers: map[string]int{}}
+	w := &world{bus: bus, journal: &journal{}, hooks: make(chan hook, 1000), answers: map[string]int{}, refused: map[string]string{}, gates: map[string]chan struct{}{}}
 	log := slog.New(slog.DiscardHandler)
 	pool := dbtest.New(t).Pool
 	sealer, err := settings.NewSealer([]byte("0123456789abcdef0123456789abcdef"))
@@ -165,8 +167,24 @@ func (w *world) answer(plugin string, status int) {
 	w.answers[plugin] = status
 }
 
+// refuse lets a plugin's webhook refuse what is about a subject; "" lets it take everything.
+func (w *world) refuse(plugin, subject string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused[plugin] = subject
+}
+
+// hold lets a plugin's webhook work on what it gets until free is called.
+func (w *world) hold(plugin string) (free func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	gate := make(chan struct{})
+	w.gates[plugin] = gate
+	return sync.OnceFunc(func() { close(gate) })
+}
+
 // Call implements canonical.Caller.
-func (w *world) Call(_ context.Context, to *registry.Plugin, r *http.Request) (*http.Response, error) {
+func (w *world) Call(ctx context.Context, to *registry.Plugin, r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -177,8 +195,21 @@ func (w *world) Call(_ context.Context, to *registry.Plugin, r *http.Request) (*
 	}
 	w.hooks <- h
 	w.mu.Lock()
+	gate := w.gates[to.ID]
+	w.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
 	status := w.answers[to.ID]
+	if subject := w.refused[to.ID]; subject != "" && h.event["subject"] == subject {
+		status = http.StatusInternalServerError
+	}
 	if status == 0 {
 		status = http.StatusOK
 	}
@@ -226,13 +257,16 @@ type journal struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	down    bool
+	failing policy.Action // of which nothing can be recorded
+	refused int
 }
 
 // Decide implements gate.Recorder.
 func (j *journal) Decide(_ context.Context, e audit.Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.down {
+	if j.down || j.failing != "" && e.Action == string(j.failing) {
+		j.refused++
 		return fault.New(fault.Unavailable, "audit.unavailable", "The decision cannot be recorded now.")
 	}
 	j.entries = append(j.entries, e)
@@ -246,6 +280,21 @@ func (j *journal) set(down bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.down = down
+}
+
+// fail lets no record of an action be made, or lets it be again.
+func (j *journal) fail(action policy.Action, failing bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failing = ""; failing {
+		j.failing = action
+	}
+}
+
+func (j *journal) refusals() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.refused
 }
 
 // of returns the entries of an action with an outcome.
