@@ -68,6 +68,11 @@ func (v *visit) account(ctx context.Context) (views.Account, error) {
 	if props.Sessions, err = v.sessionsOf(ctx, id, views.PathSessions); err != nil {
 		return views.Account{}, err
 	}
+	has, err := v.Identity.Factors(ctx, id)
+	if err != nil {
+		return views.Account{}, err
+	}
+	props.Factors = v.factorsOf(has)
 	if len(props.Sessions) > 1 {
 		props.Others = &views.Action{Label: "End all others", Danger: true, Href: views.PathSessions + "/revoke-others"}
 	}

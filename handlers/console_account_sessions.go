@@ -24,6 +24,16 @@ func (s *Server) endOtherSessions(c echo.Context) error {
 	return s.done(c, flash{Text: "Every other session of yours has ended."}, back(c, views.PathAccount))
 }
 
+// sessionLeft handles GET and POST /console/session: how long the session goes on
+// without being used, in seconds. Posting uses it.
+func (s *Server) sessionLeft(c echo.Context) error {
+	left, err := s.Identity.SessionLeft(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return noStore(c, http.StatusOK, map[string]any{"ends_in": int(left.Seconds())})
+}
+
 // endSession handles POST /console/account/sessions/:session/revoke.
 func (s *Server) endSession(c echo.Context) error {
 	id, err := ownID(c.Request().Context())

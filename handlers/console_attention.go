@@ -30,6 +30,11 @@ func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 	if v.who.Traits.Empty() {
 		items = append(items, v.newcomer(ctx))
 	}
+	broken, err := v.breakGlassAttention(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items = append(broken, items...)
 	items = append(items, v.approvalAttention(ctx)...)
 	if v.has(trait.Viewer) {
 		for _, p := range v.snap.Plugins() {

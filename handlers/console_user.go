@@ -141,7 +141,7 @@ func (v *visit) sessionsOf(ctx context.Context, id uuid.UUID, base string) ([]vi
 	}
 	var rows []views.SessionRow
 	for _, one := range sessions {
-		row := views.SessionRow{ID: one.ID.String(), Device: device(one), Address: one.Address, Since: one.CreatedAt, LastSeen: one.SeenAt, Current: one.Current}
+		row := views.SessionRow{ID: one.ID.String(), Device: device(one), Address: one.Address, Since: one.CreatedAt, LastSeen: one.SeenAt, Current: one.Current, How: howSignedIn(one)}
 		if !one.Current {
 			row.Revoke = views.Action{Label: "End", Object: row.Device, Danger: true, Href: base + "/" + row.ID + "/revoke"}
 		}

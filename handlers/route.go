@@ -99,6 +99,9 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		case who.Kind == actor.Anonymous:
 			return fault.New(fault.Unauthenticated, "auth.required", "Sign in, or send a token or key.")
 		case who.Credential.Limited && !r.enrols:
+			if wantsPage(c.Request()) {
+				return toEnrol(c)
+			}
 			return fault.New(fault.Denied, "auth.factor_required", "A second factor is required of you; set one up first.")
 		case r.who == plugins && who.Kind != actor.Plugin:
 			return fault.New(fault.Denied, "identity.plugins_only", "This address answers plugins only.")
@@ -108,7 +111,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 			}
 		}
 		if r.fresh {
-			if err := s.Identity.Fresh(who); err != nil {
+			if asked, err := s.fresh(c); asked || err != nil {
 				return err
 			}
 		}

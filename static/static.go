@@ -30,7 +30,7 @@ var joined = []struct {
 		"css/tables.css", "css/forms.css", "css/notices.css", "css/flow.css", "css/pages.css",
 	}},
 	{"js/console.js", []string{
-		"js/prefs.js", "js/time.js", "js/menus.js", "js/dialogs.js", "js/toasts.js", "js/forms.js", "js/lines.js", "js/live.js", "js/keys.js", "js/verify.js", "js/passkey.js",
+		"js/prefs.js", "js/time.js", "js/menus.js", "js/dialogs.js", "js/toasts.js", "js/forms.js", "js/lines.js", "js/live.js", "js/keys.js", "js/verify.js", "js/passkey.js", "js/idle.js",
 	}},
 	{"js/htmx.js", []string{"js/htmx.min.js", "js/hx-sse.min.js"}},
 }

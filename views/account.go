@@ -7,6 +7,7 @@ type Account struct {
 	Source   string
 	Profile  []Field
 	Password *PasswordForm // nil: the password is kept elsewhere
+	Factors  Factors
 	Sessions []SessionRow
 
 	Identities []IdentityRow

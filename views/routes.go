@@ -40,6 +40,23 @@ const (
 	PathIdentities = "/console/account/identities"
 )
 
+// Paths of proving oneself, below the console.
+const (
+	PathStepUp     = "/console/step-up"              // POST
+	PathFactors    = PathAccount + "/factors"        // what must be set up first
+	PathTOTP       = PathFactors + "/totp"           // with /code.svg, /confirm, /remove
+	PathPasskeys   = PathFactors + "/passkeys"       // with /new, /{id}/rename and /{id}/remove
+	PathRecovery   = PathFactors + "/recovery-codes" // POST makes new ones
+	PathSession    = "/console/session"              // how long the session goes on, for the script
+	PathBreakGlass = "/console/break-glass"          // with /new and /{session}/acknowledge
+)
+
+// BreakGlassPath returns the address below one use of an account for emergencies.
+func BreakGlassPath(id string, below ...string) string { return join(PathBreakGlass, id, below) }
+
+// PasskeyPath returns the address below one of the person's own passkeys.
+func PasskeyPath(id string, below ...string) string { return join(PathPasskeys, id, below) }
+
 // Paths below the sign-in page, all POST.
 const (
 	PathSignInChallenge = PathSignIn + "/passkey/challenge" // answers JSON, for the script

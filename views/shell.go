@@ -1,6 +1,9 @@
 package views
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Shell is what surrounds a page's content: rail, top bar, toasts. Handlers put
 // into it only what this person may see.
@@ -13,7 +16,8 @@ type Shell struct {
 	Person   Person
 	Live     bool // the page has parts that update themselves
 	Toasts   []Toast
-	ViewNote *Banner // a state of the session, such as "view as", above the content
+	Idle     time.Duration // longest pause in the session; 0: none is watched
+	ViewNote *Banner       // a state of the session, such as "view as", above the content
 }
 
 // Person is who is signed in.

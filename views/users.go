@@ -73,6 +73,7 @@ type SessionRow struct {
 	Since    time.Time
 	LastSeen time.Time
 	Current  bool
+	How      string // "Password and a code"
 	Revoke   Action
 }
 

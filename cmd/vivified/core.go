@@ -141,6 +141,12 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Pool: pool, Plugins: plugins, Sealer: sealer, Record: writer, Issuer: c.public, Traits: traits,
 		Waker: bus, Plain: !secure, SetupToken: conf.String(settings.SetupToken), IdlePHI: conf.Duration(settings.SessionIdlePHI),
 		Idle: conf.Duration(settings.SessionIdle), Absolute: conf.Duration(settings.SessionAbsolute), Log: log,
+		Demands: func() identity.Demands {
+			return identity.Demands{
+				SecondFactor: conf.String(settings.SecondFactor), Grace: conf.Duration(settings.SecondFactorGrace),
+				Fresh: conf.Duration(settings.StepUp), BreakGlass: conf.Duration(settings.BreakGlassSession),
+			}
+		},
 		LocalLogin: func() bool { return conf.Bool(settings.AuthLocalLogin) || conf.Bool(settings.AuthLocalLoginRescue) },
 	})
 	if err != nil {

@@ -55,6 +55,11 @@ const (
 	SessionIdlePHI
 	SessionAbsolute
 
+	SecondFactor
+	SecondFactorGrace
+	StepUp
+	BreakGlassSession
+
 	AuthLocalLogin
 	AuthLocalLoginRescue
 	SSOProvider
@@ -170,6 +175,15 @@ var declared = [keyCount]Definition{
 		Description: "Longest pause in a session of somebody who may see protected health information."},
 	SessionAbsolute: {Name: "session_absolute", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "12h", Class: trait.Internal, Restart: true, See: manage,
 		Description: "Longest life of a session."},
+
+	SecondFactor: {Name: "second_factor", Group: "Sign-in", Type: TypeEnum, Choices: []string{"nobody", "sensitive", "everybody"}, Default: "sensitive", Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Of whom a second factor is required: nobody, people with a sensitive trait, or everybody."},
+	SecondFactorGrace: {Name: "second_factor_grace", Group: "Sign-in", Type: TypeDuration, Max: 90 * aDay, Default: "7d", Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "How long somebody may go without the second factor that is required of them, from their first sign-in that lacked it."},
+	StepUp: {Name: "step_up", Group: "Sign-in", Type: TypeDuration, Min: minute, Max: 12 * hour, Default: "10m", Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "How long after signing in or confirming dangerous actions go through without asking again."},
+	BreakGlassSession: {Name: "break_glass_session", Group: "Sign-in", Type: TypeDuration, Min: minute, Max: hour, Default: "1h", Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Longest life of a session of an account for emergencies."},
 
 	AuthLocalLogin: {Name: "auth_local_login", Group: "Sign-in", Type: TypeBool, Default: "true", Class: trait.Internal, See: trait.UserManager, Edit: trait.Admin,
 		Description: "Let people sign in with a password kept here; off leaves identity providers and the break-glass account."},
