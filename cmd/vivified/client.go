@@ -116,6 +116,11 @@ func (c *client) refused(status int, data []byte) error {
 	}
 	kind := fault.Invalid
 	switch {
+	case p.Code == "auth.mfa_required", p.Code == "auth.factor":
+		kind = fault.Unauthenticated
+	case p.Code == "auth.step_up":
+		kind = fault.Denied
+		p.Detail = "This wants a fresh proof that it is you; run `vivified step-up`, then the command again."
 	case p.Code == "auth.login": // wrong password; signing in is what was tried
 		kind = fault.Unauthenticated
 	case status == http.StatusUnauthorized:

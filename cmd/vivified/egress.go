@@ -208,7 +208,7 @@ func credentialCommand() *cobra.Command {
 			return in, nil
 		}
 	}, func(ctx context.Context, c call) error {
-		text, err := hidden(ctx, secret, prompt, "Secret: ")
+		text, err := newTypist(secret, prompt).ask(ctx, "Secret")
 		if err != nil {
 			return err
 		}

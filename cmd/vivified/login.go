@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/vivified/vivified/core/fault"
 )
@@ -82,11 +77,12 @@ func keep(k kept, env map[string]string) error {
 }
 
 func loginCommand() *cobra.Command {
-	var server, email string
+	var server, email, reason string
 	c := &cobra.Command{
 		Use: "login", Short: "Sign in to a core and keep the credential for the other commands", Args: exactly(0),
 		Example: "  vivified login --email you@example.com\n  vivified login --server https://vivified.example --email you@example.com < password-file",
-		Long: "Asks for the password, or reads it as the first line of standard input, so that it stands in no history and no process list. " +
+		Long: "Asks for the password, or reads it as the first line of standard input, so that it stands in no history and no process list; " +
+			"then for the code of a second factor, where one is set up, or reads it as the second line. " +
 			"The credential is kept in the file login.json of your configuration directory.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			env := environment()
@@ -97,7 +93,8 @@ func loginCommand() *cobra.Command {
 			if email == "" {
 				return usage{errors.New("say who signs in: --email you@example.com")}
 			}
-			secret, err := hidden(c.Context(), c.InOrStdin(), c.ErrOrStderr(), "Password: ")
+			typed := newTypist(c.InOrStdin(), c.ErrOrStderr())
+			secret, err := typed.ask(c.Context(), "Password")
 			if err != nil {
 				return err
 			}
@@ -108,7 +105,18 @@ func loginCommand() *cobra.Command {
 					Username string `json:"username"`
 				} `json:"user"`
 			}
-			if err := cl.do(c.Context(), http.MethodPost, "/auth/login", map[string]string{"email": email, "password": secret}, &got); err != nil {
+			said := map[string]string{"email": email, "password": secret}
+			if reason != "" {
+				said["reason"] = reason
+			}
+			err = cl.do(c.Context(), http.MethodPost, "/auth/login", said, &got)
+			if f, ok := errors.AsType[*fault.Fault](err); ok && f.Code == "auth.mfa_required" {
+				if said["otp"], err = typed.ask(c.Context(), "Code of your authenticator app, or a recovery code"); err != nil {
+					return err
+				}
+				err = cl.do(c.Context(), http.MethodPost, "/auth/login", said, &got)
+			}
+			if err != nil {
 				return err
 			}
 			if err := keep(kept{Server: cl.server, Token: got.Token}, env); err != nil {
@@ -120,43 +128,8 @@ func loginCommand() *cobra.Command {
 	}
 	serverFlag(c, &server)
 	c.Flags().StringVar(&email, "email", "", "who signs in")
+	c.Flags().StringVar(&reason, "reason", "", "of an account for emergencies: why nothing else will do")
 	return c
-}
-
-// hidden reads one line, unseen where a person types it.
-func hidden(ctx context.Context, in io.Reader, prompt io.Writer, ask string) (string, error) {
-	f, ok := in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
-		if err != nil && line == "" {
-			return "", usage{errors.New("nothing was given on standard input")}
-		}
-		return strings.TrimRight(line, "\r\n"), nil
-	}
-	fd := int(f.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprint(prompt, ask)
-	type answer struct {
-		text []byte
-		err  error
-	}
-	typed := make(chan answer, 1)
-	go func() {
-		text, err := term.ReadPassword(fd)
-		typed <- answer{text, err}
-	}()
-	select {
-	case a := <-typed:
-		fmt.Fprintln(prompt)
-		return string(a.text), a.err
-	case <-ctx.Done():
-		_ = term.Restore(fd, before) // the reader still waits and hides what is typed
-		fmt.Fprintln(prompt)
-		return "", errors.New("nothing was changed")
-	}
 }
 
 func logoutCommand() *cobra.Command {
