@@ -66,6 +66,15 @@ func (s *Server) approvalsPage(c echo.Context) error {
 			props.Tabs = append(props.Tabs, views.Tab{Label: t.label, Href: strings.TrimSuffix(views.PathApprovals+"?"+to.Encode(), "?"), Current: i == j})
 		}
 	}
+	if tab.filter.State == approval.Waiting && f.Kind == "" && f.Cursor == "" {
+		rules, err := v.publications(ctx)
+		if err != nil {
+			return err
+		}
+		for _, w := range rules {
+			props.Rows = append(props.Rows, v.publicationRow(ctx, w))
+		}
+	}
 	for _, r := range page.Requests {
 		props.Rows = append(props.Rows, v.approvalRow(ctx, r))
 	}

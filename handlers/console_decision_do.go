@@ -10,6 +10,7 @@ import (
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/views"
 )
 
@@ -18,6 +19,15 @@ import (
 func (v *visit) remedies(ctx context.Context, d *views.Decision, r *audit.Record) error {
 	d.Now = v.anew(ctx, r)
 	a, ok := remedyOf(r)
+	switch {
+	case ok && a.Kind == approval.Grant:
+		d.Remedy = "A grant for " + v.nameOf(ctx, a.Subject) + " to call " + v.nameOf(ctx, a.Object) + "."
+	case ok && a.Kind == approval.Egress:
+		d.Remedy = "An approval for " + v.nameOf(ctx, a.Subject) + " to reach " + a.Object + "."
+	}
+	if d.Remedy != "" {
+		d.Helpers = v.helpers(ctx, v.snap.Traits().Names(trait.SetOf(approval.Deciders(a.Kind)...))...)
+	}
 	if !ok || d.Now != nil && d.Now.Passes {
 		return nil
 	}

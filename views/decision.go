@@ -25,6 +25,8 @@ type Decision struct {
 	Facts   []KV     // every other fact the decision was made from
 	Duties  []string // obligations that came with an allow, as sentences
 	Missing []MissingTrait
+	Remedy  string  // what else would let it pass, as a sentence
+	Helpers []Party // who may give that
 	Note    string // "Deny wins; policy version 41"
 }
 
@@ -59,6 +61,12 @@ func (d Decision) grantors() []Party {
 				seen[g.Name] = true
 				out = append(out, g)
 			}
+		}
+	}
+	for _, g := range d.Helpers {
+		if !seen[g.Name] {
+			seen[g.Name] = true
+			out = append(out, g)
 		}
 	}
 	return out

@@ -117,14 +117,14 @@ func (s *Service) speak(ctx context.Context, q *db.Queries, r Request, terms Ter
 }
 
 // Give does at once, by whoever may decide on it, what could have been asked for.
-// A request for it that waits is approved with it. What is given to plugins may
-// go without a reason, as it always could.
+// A request for it that waits is approved with it. Only what is given to a plugin,
+// unasked and not because of a denial, may go without a reason.
 func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 	if err := s.mayDecide(ctx, a.Kind); err != nil {
 		return Made{}, err
 	}
 	a.Reason = strings.TrimSpace(a.Reason)
-	if a.Reason != "" || a.Kind == Elevation {
+	if a.Reason != "" || a.Kind == Elevation || a.Decision != uuid.Nil {
 		reason, err := because(a.Reason)
 		if err != nil {
 			return Made{}, err
@@ -165,6 +165,10 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 		if !s.now().Before(r.Expires) {
 			_, err = doing(ctx, q)
 			return err
+		}
+		people := slices.ContainsFunc(r.Askers, func(a Asker) bool { return a.ID != r.Subject || r.Kind == Elevation })
+		if _, err := because(a.Reason); people && err != nil {
+			return err // whom somebody asked owes them one
 		}
 		_, err = s.speak(ctx, q, r, merged(a.Kind, r.Terms, a.Terms), Verdict{Approve: true, Reason: a.Reason}, doing)
 		return err
