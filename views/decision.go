@@ -27,7 +27,7 @@ type Decision struct {
 	Missing []MissingTrait
 	Remedy  string  // what else would let it pass, as a sentence
 	Helpers []Party // who may give that
-	Note    string // "Deny wins; policy version 41"
+	Note    string  // "Deny wins; policy version 41"
 }
 
 // MissingTrait is a trait that would have changed the decision, and who may grant it.
