@@ -24,6 +24,7 @@ var consolePages = []consolePage{
 	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
 	{"Egress", views.PathEgress, []trait.ID{trait.EgressApprover}},
+	{"Egress credentials", views.PathCredentials, []trait.ID{trait.ConfigManager}},
 	{"Policies", views.PathPolicies, []trait.ID{trait.PolicyManager}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
@@ -65,7 +66,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleAccount(), s.consoleSIEM(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

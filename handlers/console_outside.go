@@ -39,7 +39,7 @@ func (s *Server) egressPage(c echo.Context) error {
 		{Name: "plugin", Label: "Plugin", Value: q.Get("plugin"), Options: plugins},
 		{Name: "state", Label: "State", Value: q.Get("state"), Options: states},
 	}}
-	props := views.Egress{Filter: f, Empty: views.Empty{
+	props := views.Egress{Tabs: v.egressTabs(views.PathEgress), Filter: f, Empty: views.Empty{
 		Kind: views.NoneYet, Title: "No plugin reaches outside", Text: "Hosts that manifests declare, and those that plugins ask for, come here.",
 	}}
 	if len(rows) > 0 {

@@ -7,6 +7,7 @@ const EgressPerPage = 30
 
 // Egress is every host that plugins declare or asked for, and what was decided.
 type Egress struct {
+	Tabs   []Tab
 	Filter Filter
 	Rows   []EgressRow
 	Pager  Pager

@@ -10,34 +10,35 @@ import (
 
 // The console's addresses. Handlers register these and templates link to them.
 const (
-	PathSignIn     = "/sign-in"
-	PathSignOut    = "/sign-out" // POST
-	PathSecondStep = "/sign-in/second-step"
-	PathEmergency  = "/sign-in/emergency"
-	PathSetup      = "/setup"
-	PathInvite     = "/invite"
-	PathOverview   = "/console"
-	PathLive       = "/console/live" // SSE
-	PathPlugins    = "/console/plugins"
-	PathLanes      = "/console/lanes" // with /live, SSE
-	PathEvents     = "/console/events"
-	PathTail       = "/console/events/stream" // SSE
-	PathAudit      = "/console/audit"
-	PathVerify     = "/console/audit/verify" // POST
-	PathExport     = "/console/audit/export"
-	PathProof      = "/console/audit/proof"
-	PathForwarding = "/console/audit/forwarding"
-	PathDecisions  = "/console/decisions"
-	PathUsers      = "/console/users"
-	PathUserInvite = "/console/users/invite"
-	PathAccount    = "/console/account"
-	PathPalette    = "/console/palette"
-	PathViews      = "/console/views" // POST, with /{id}/remove
-	PathApprovals  = "/console/approvals"
-	PathEgress     = "/console/egress"
-	PathSSO        = "/console/sso"
-	PathOIDC       = "/auth/oidc"
-	PathIdentities = "/console/account/identities"
+	PathSignIn      = "/sign-in"
+	PathSignOut     = "/sign-out" // POST
+	PathSecondStep  = "/sign-in/second-step"
+	PathEmergency   = "/sign-in/emergency"
+	PathSetup       = "/setup"
+	PathInvite      = "/invite"
+	PathOverview    = "/console"
+	PathLive        = "/console/live" // SSE
+	PathPlugins     = "/console/plugins"
+	PathLanes       = "/console/lanes" // with /live, SSE
+	PathEvents      = "/console/events"
+	PathTail        = "/console/events/stream" // SSE
+	PathAudit       = "/console/audit"
+	PathVerify      = "/console/audit/verify" // POST
+	PathExport      = "/console/audit/export"
+	PathProof       = "/console/audit/proof"
+	PathForwarding  = "/console/audit/forwarding"
+	PathDecisions   = "/console/decisions"
+	PathUsers       = "/console/users"
+	PathUserInvite  = "/console/users/invite"
+	PathAccount     = "/console/account"
+	PathPalette     = "/console/palette"
+	PathViews       = "/console/views" // POST, with /{id}/remove
+	PathApprovals   = "/console/approvals"
+	PathEgress      = "/console/egress"
+	PathCredentials = "/console/egress/credentials"
+	PathSSO         = "/console/sso"
+	PathOIDC        = "/auth/oidc"
+	PathIdentities  = "/console/account/identities"
 )
 
 // Paths of proving oneself, below the console.
