@@ -376,8 +376,8 @@ func (s *Server) listPolicyWaiting(c echo.Context) error {
 
 // waitingParam reads the id of a publication that waits, and the reason given.
 func waitingParam(c echo.Context) (id uuid.UUID, reason string, err error) {
-	if id, err = uuid.Parse(c.Param("id")); err != nil {
-		return id, "", fault.New(fault.NotFound, "policy.request_unknown", "No such publication waits.")
+	if id, err = waitingID(c); err != nil {
+		return id, "", err
 	}
 	var in struct {
 		Reason string `json:"reason"`

@@ -33,7 +33,7 @@ func policies() views.Policies {
 
 func policyDraft() views.PolicyDraft {
 	return views.PolicyDraft{
-		Head: policyHead(views.PathPolicyDraft), Text: strings.Repeat("// nothing\n", 10) + views.PolicyExample, Revision: 7, EditedBy: "Mara Lindqvist", EditedAt: ago(time.Minute),
+		Head: policyHead(views.PathPolicyDraft), Text: strings.Repeat("// nothing\n", 10) + views.PolicyExample, Revision: 7, EditedBy: "Mara Lindqvist", EditedAt: ago(time.Minute), Failing: 1,
 		Rules: []views.RuleRow{{ID: "admin.night", Effect: "forbid", Text: "Nobody is greeted at night.", Line: 11}}, Schema: strings.Repeat("entity Plugin;\n", 60),
 		Discard: &views.Action{Label: "Discard the edits", Ask: true, Get: true, Href: views.PathPolicyDiscard},
 	}

@@ -24,8 +24,9 @@ const (
 	keepShadows = 20
 )
 
-// shadowLease is how long a replay counts as running that nobody hears of.
-const shadowLease = 15 * time.Second
+// shadowLease is how long a replay counts as running that nobody hears of: longer
+// than a page of it takes, with the rest after it, on a database that is slow.
+const shadowLease = time.Minute
 
 // Shadow is one replay of recorded decisions under a draft. Nothing it decides
 // has any effect.
