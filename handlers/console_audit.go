@@ -95,7 +95,7 @@ func (v *visit) auditFilter(shown views.AuditFilter) (audit.Filter, error) {
 	}
 	return audit.Filter{
 		Since: since, Until: until, Actor: shown.Actor, Plugin: shown.Plugin, Action: shown.Action, Object: shown.Object,
-		Outcome: audit.Outcome(shown.Outcome), Class: shown.Class, Trace: shown.Trace, Text: shown.Text,
+		Outcome: audit.Outcome(shown.Outcome), Rule: shown.Rule, Class: shown.Class, Trace: shown.Trace, Text: shown.Text,
 	}, nil
 }
 

@@ -148,7 +148,7 @@ func (v *visit) ruleRow(id, text string, actions []policy.Action, counts map[str
 		row.Actions = append(row.Actions, string(a))
 	}
 	if v.may(views.PathAudit) && n.Denied > 0 {
-		row.Href = views.PathAudit + "?" + url.Values{"q": {"rule=" + id}, "range": {"7d"}, "outcome": {"deny"}}.Encode()
+		row.Href = views.PathAudit + "?" + url.Values{"rule": {id}, "range": {"7d"}, "outcome": {"deny"}}.Encode()
 	}
 	return row
 }

@@ -62,6 +62,10 @@ func TestRulesAreWrittenInTheConsole(t *testing.T) {
 	form.shows(t, 200, "Add a test", "operator.call", "stock")
 	mara.get("/console/policies/tests/new?decision=01a1f950-6944-7b1b-8ad6-85094b742401").shows(t, 404)
 
+	denied := mara.get("/console/audit?range=7d&outcome=deny&rule=admin.quiet")
+	denied.shows(t, 200, "operator.call", "admin.quiet")
+	mara.get("/console/audit?range=7d&outcome=deny&rule=core.dangerous").lacks(t, decision)
+
 	mara.draft("// nothing\n")
 	mara.publishes("").shows(t, 200, "Version 2 is in force")
 	if status, answer := c.api(c.token(adminAt), "GET", "/gateway/stock/ping", nil); status != http.StatusOK {

@@ -79,7 +79,7 @@ type ChainCheck struct {
 
 // AuditFilter is what the audit can be filtered by.
 type AuditFilter struct {
-	Text, Actor, Plugin, Action, Object, Outcome, Class, Trace string
+	Text, Actor, Plugin, Action, Object, Outcome, Rule, Class, Trace string
 	Range                                                      Range
 }
 
@@ -88,7 +88,7 @@ type AuditFilter struct {
 func ReadAuditFilter(q url.Values) AuditFilter {
 	return AuditFilter{
 		Text: q.Get("q"), Actor: q.Get("actor"), Plugin: q.Get("plugin"), Action: q.Get("action"), Object: q.Get("object"),
-		Outcome: q.Get("outcome"), Class: q.Get("class"), Trace: q.Get("trace"), Range: ReadRange(q),
+		Outcome: q.Get("outcome"), Rule: q.Get("rule"), Class: q.Get("class"), Trace: q.Get("trace"), Range: ReadRange(q),
 	}
 }
 
@@ -103,6 +103,7 @@ func (f AuditFilter) Bar(path string, actors, plugins []Option) Filter {
 			{Name: "action", Label: "Action", Value: f.Action},
 			{Name: "object", Label: "Object", Value: f.Object},
 			{Name: "outcome", Label: "Outcome", Value: f.Outcome, Options: outcomeOptions()},
+			{Name: "rule", Label: "Rule", Value: f.Rule},
 			{Name: "class", Label: "Class", Value: f.Class, Options: classOptions()},
 			{Name: "trace", Label: "Trace", Value: f.Trace},
 		},

@@ -146,7 +146,7 @@ func ShadowsBody(p Shadows) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = Time(r.At, Full).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Time(r.At, Clock).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
