@@ -80,7 +80,7 @@ type ChainCheck struct {
 // AuditFilter is what the audit can be filtered by.
 type AuditFilter struct {
 	Text, Actor, Plugin, Action, Object, Outcome, Rule, Class, Trace string
-	Range                                                      Range
+	Range                                                            Range
 }
 
 // ReadAuditFilter reads a filter from a query. Values are handed on as they are:
