@@ -53,9 +53,6 @@ func (s *Server) pluginLettersPage(c echo.Context) error {
 // letters is a page of dead letters.
 func (s *Server) letters(c echo.Context, v *visit, shown views.LetterFilter, bar views.Filter) (views.Letters, error) {
 	f := canonical.LetterFilter{Plugin: shown.Plugin, Type: shown.Type, State: shown.State, Search: shown.Text, Most: views.LettersPerPage + 1}
-	if f.State == views.AnyState {
-		f.State = ""
-	}
 	props := views.Letters{Filter: bar}
 	if raw := c.QueryParam("cursor"); raw != "" {
 		var err error
@@ -130,7 +127,7 @@ func (v *visit) waitingLetters(ctx context.Context, plugin string) (int, error) 
 // is left out.
 func (v *visit) lettersTab(ctx context.Context, p *registry.Plugin, current string) views.Tab {
 	waiting, _ := v.waitingLetters(ctx, p.ID)
-	return views.Tab{Label: "Dead letters", Href: views.PluginPath(p.ID, "dead-letters"), Current: current == "dead-letters", Count: waiting}
+	return views.Tab{Label: "Dead letters", Href: views.PluginPath(p.ID, "dead-letters") + "?state=waiting", Current: current == "dead-letters", Count: waiting}
 }
 
 // died notes which deliveries of an event were given up, and wait for somebody.

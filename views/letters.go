@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func LetterPath(id string, below ...string) string { return join(PathLetters, id
 func EventTabs(path string, waiting int) []Tab {
 	return []Tab{
 		{Label: "Live", Href: PathEvents, Current: path == PathEvents},
-		{Label: "Dead letters", Href: PathLetters, Current: path == PathLetters, Count: waiting},
+		{Label: "Dead letters", Href: PathLetters + "?state=" + string(Waiting), Current: path == PathLetters, Count: waiting},
 	}
 }
 
@@ -49,14 +50,9 @@ type LetterRow struct {
 // LetterFilter is what dead letters can be filtered by.
 type LetterFilter struct{ Type, Plugin, State, Text string }
 
-// ReadLetterFilter reads a filter from a query. Without a word on it, only those
-// that wait are shown.
+// ReadLetterFilter reads a filter from a query.
 func ReadLetterFilter(q url.Values) LetterFilter {
-	f := LetterFilter{Type: q.Get("type"), Plugin: q.Get("plugin"), State: q.Get("state"), Text: q.Get("q")}
-	if !q.Has("state") {
-		f.State = string(Waiting)
-	}
-	return f
+	return LetterFilter{Type: q.Get("type"), Plugin: q.Get("plugin"), State: q.Get("state"), Text: q.Get("q")}
 }
 
 // Bar returns the filter as a bar. Plugins are choices when known.
@@ -64,7 +60,7 @@ func (f LetterFilter) Bar(path string, types, plugins []Option) Filter {
 	bar := Filter{
 		Path: path, Search: f.Text, In: "reason",
 		Fields: []FilterField{
-			{Name: "state", Label: "State", Value: f.State, Options: []Option{{Value: string(Waiting), Label: "Waiting"}, {Value: string(Replayed), Label: "Replayed"}, {Value: string(Discarded), Label: "Discarded"}, {Value: AnyState, Label: "Any"}}},
+			{Name: "state", Label: "State", Value: f.State, Options: []Option{{Value: string(Waiting), Label: "Waiting"}, {Value: string(Replayed), Label: "Replayed"}, {Value: string(Discarded), Label: "Discarded"}}},
 			{Name: "type", Label: "Type", Value: f.Type, Options: types},
 		},
 	}
@@ -74,5 +70,7 @@ func (f LetterFilter) Bar(path string, types, plugins []Option) Filter {
 	return bar
 }
 
-// AnyState lets dead letters of every state through.
-const AnyState = "any"
+// narrowed reports whether more is filtered out than what is settled.
+func (l Letters) narrowed() bool {
+	return l.Filter.Search != "" || slices.ContainsFunc(l.Filter.Fields, func(f FilterField) bool { return f.Name != "state" && f.Value != "" })
+}

@@ -105,7 +105,7 @@ func LettersBody(l Letters) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if len(l.Rows) == 0 && l.Filter.Search == "" {
+		if len(l.Rows) == 0 && !l.narrowed() {
 			templ_7745c5c3_Err = EmptyState(Empty{Kind: NoneYet, Title: "No delivery waits for you", Text: "One that fails on its last try appears here, with the reason."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
