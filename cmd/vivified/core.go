@@ -218,7 +218,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },
 		Signer: people, Version: version, Log: log,
 	})
-	registerMetrics(metrics, plugins, calls, writer)
+	registerMetrics(metrics, plugins, calls, egress, writer)
 	return c, nil
 }
 

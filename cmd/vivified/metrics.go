@@ -7,12 +7,13 @@ import (
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/lanes/operator"
+	"github.com/vivified/vivified/lanes/proxy"
 )
 
 // registerMetrics adds what is counted elsewhere: plugins by state and health,
-// circuits, and the audit's writer.
-func registerMetrics(r *prometheus.Registry, plugins *registry.Registry, calls *operator.Lane, writer *audit.Writer) {
-	r.MustRegister(fleet{plugins}, circuits{calls})
+// circuits, domains, and the audit's writer.
+func registerMetrics(r *prometheus.Registry, plugins *registry.Registry, calls *operator.Lane, egress *proxy.Lane, writer *audit.Writer) {
+	r.MustRegister(fleet{plugins}, circuits{calls}, domains{egress})
 	gauge := func(name, help string, value func() float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
@@ -70,5 +71,41 @@ func (c circuits) Collect(ch chan<- prometheus.Metric) {
 	for _, t := range c.calls.Targets() {
 		ch <- prometheus.MustNewConstMetric(circuitOpen, prometheus.GaugeValue, openness[t.Circuit], t.ID)
 		ch <- prometheus.MustNewConstMetric(targetCalls, prometheus.GaugeValue, float64(t.InFlight), t.ID)
+	}
+}
+
+// domains shows what passed between plugins and the hosts approved for them.
+type domains struct{ egress *proxy.Lane }
+
+var (
+	egressLabels   = []string{"plugin", "domain"}
+	egressRequests = prometheus.NewDesc("vivified_egress_requests_total", "Requests of a plugin to a domain that were allowed and have ended.", egressLabels, nil)
+	egressFailed   = prometheus.NewDesc("vivified_egress_failed_total", "Those of them without an answer, or without all of it.", egressLabels, nil)
+	egressBytes    = prometheus.NewDesc("vivified_egress_bytes_total", "Bytes of their bodies.", append(egressLabels, "direction"), nil)
+	egressSeconds  = prometheus.NewDesc("vivified_egress_seconds_total", "Time they took.", egressLabels, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (d domains) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{egressRequests, egressFailed, egressBytes, egressSeconds} {
+		ch <- desc
+	}
+}
+
+// Collect implements prometheus.Collector. Domains that were only ever refused are
+// left out: a plugin that makes up names must not fill whoever scrapes.
+func (d domains) Collect(ch chan<- prometheus.Metric) {
+	count := func(desc *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, n, labels...)
+	}
+	for _, u := range d.egress.Usage() {
+		if u.Requests == 0 {
+			continue
+		}
+		count(egressRequests, float64(u.Requests), u.Plugin, u.Domain)
+		count(egressFailed, float64(u.Failed), u.Plugin, u.Domain)
+		count(egressBytes, float64(u.Sent), u.Plugin, u.Domain, "sent")
+		count(egressBytes, float64(u.Received), u.Plugin, u.Domain, "received")
+		count(egressSeconds, u.Took.Seconds(), u.Plugin, u.Domain)
 	}
 }
