@@ -37,6 +37,7 @@ func (s *Server) consoleSSO() []route {
 		{method: get, path: attempt, who: users, needs: people, action: "sso.view", handler: s.attemptPage},
 		{method: post, path: attempt + "/link", who: users, needs: people, action: "sso.link", fresh: true, handler: s.linkPerson, body: form},
 
+		{method: post, path: views.PathUsers + "/:id/identities/:identity/unlink", who: users, needs: people, action: "sso.link", fresh: true, handler: s.unlinkUser, body: form},
 		{method: post, path: views.PathIdentities + "/:provider/link", who: users, handler: s.linkSelf, body: form, fresh: true, slow: true},
 		{method: post, path: views.PathIdentities + "/:identity/unlink", who: users, handler: s.unlinkSelf, body: form, fresh: true},
 	}

@@ -210,6 +210,19 @@ func (s *Server) unlinkSelf(c echo.Context) error {
 	return s.done(c, flash{Text: "The identity is unlinked. Your other sessions have ended."}, views.PathAccount)
 }
 
+// unlinkUser handles POST /console/users/:id/identities/:identity/unlink.
+func (s *Server) unlinkUser(c echo.Context) error {
+	u, err := s.userOf(c)
+	if err != nil {
+		return err
+	}
+	id, _ := uuid.Parse(c.Param("identity")) // what is no id is nobody's
+	if err := s.Identity.Unlink(c.Request().Context(), u.ID, id); err != nil {
+		return err
+	}
+	return s.done(c, flash{Text: "The identity is unlinked from " + u.Name + ". Their sessions have ended."}, userPath(u))
+}
+
 // attemptPage handles GET /console/sso/:provider/attempts/:attempt.
 func (s *Server) attemptPage(c echo.Context) error {
 	return s.showAttemptPage(c, http.StatusOK, "", "")

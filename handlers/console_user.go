@@ -68,6 +68,12 @@ func (v *visit) user(ctx context.Context, u identity.User) (views.UserDetail, er
 	if props.Traits, err = v.traitsOf(ctx, u.ID); err != nil {
 		return props, err
 	}
+	if props.Identities, err = v.identitiesOf(ctx, u.ID, userPath(u, "identities")); err != nil {
+		return props, err
+	}
+	for i := range props.Identities {
+		props.Identities[i].Unlink.Why = why
+	}
 	if props.Sessions, err = v.sessionsOf(ctx, u.ID, userPath(u, "sessions")); err != nil {
 		return props, err
 	}

@@ -14,7 +14,7 @@ import (
 var open = []string{
 	"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/setup", "/auth/login", "/sign-in", "/invite",
 	"/sign-in/second-step", "/sign-in/passkey/challenge", "/sign-in/passkey", "/sign-in/emergency", "/favicon.ico", "/static/*",
-	"/plugins/register", "/plugins/token",
+	"/plugins/register", "/plugins/token", "/auth/oidc/:provider/start", "/auth/oidc/:provider/callback", "/auth/oidc/:provider/backchannel",
 }
 
 // Every route but the public ones answers 401 to a stranger, and so does every

@@ -133,6 +133,6 @@ func (s *Server) otherWays(c echo.Context, p *views.SignIn) error {
 	for _, w := range ways {
 		p.Providers = append(p.Providers, views.ProviderButton{ID: w.ID, Name: w.Name, Icon: w.Icon})
 	}
-	p.LocalOff = len(ways) > 0 && !s.Identity.LocalLogin() && c.QueryParam("with") != "password"
+	p.LocalOff = !s.Identity.LocalLogin()
 	return nil
 }

@@ -56,6 +56,8 @@ type UserDetail struct {
 	Sessions []SessionRow
 	Keys     []KeyRow
 	Moments  []Moment // nil when the reader may not see the audit
+
+	Identities []IdentityRow
 }
 
 // TraitFrom is an effective trait and where it comes from.

@@ -29,7 +29,7 @@ func singleSignOn(ctx context.Context, conf *settings.Settings, pool *pgxpool.Po
 		return nil, err
 	}
 	s, err := sso.Open(sso.Config{
-		Pool: pool, People: people, Sealer: sealer, Record: writer, Public: public, Roots: roots, Log: log,
+		Pool: pool, People: people, Sealer: sealer, Record: writer, Public: public, Roots: roots, BreakGlass: people.BreakGlassReady, Log: log,
 		Judge: func(host string, named bool, at netip.AddrPort) error {
 			j := proxy.Judge{Own: own}
 			if named {
