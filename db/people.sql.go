@@ -12,6 +12,51 @@ import (
 	"github.com/google/uuid"
 )
 
+const aPIKeyLock = `-- name: APIKeyLock :one
+SELECT id, hash, hint, owner, name, scope, created_at, expires_at, last_used_at, revoked_at, last_used_address, replaces FROM api_keys WHERE id = $1 FOR UPDATE
+`
+
+// APIKeyLock returns a key, also one that ended, and keeps others from changing it until the transaction ends.
+func (q *Queries) APIKeyLock(ctx context.Context, id uuid.UUID) (APIKey, error) {
+	row := q.db.QueryRow(ctx, aPIKeyLock, id)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.Hash,
+		&i.Hint,
+		&i.Owner,
+		&i.Name,
+		&i.Scope,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.LastUsedAt,
+		&i.RevokedAt,
+		&i.LastUsedAddress,
+		&i.Replaces,
+	)
+	return i, err
+}
+
+const aPIKeyReplaces = `-- name: APIKeyReplaces :exec
+UPDATE api_keys SET replaces = $1::uuid WHERE id = $2
+`
+
+// APIKeyReplaces notes which key another was rotated from.
+func (q *Queries) APIKeyReplaces(ctx context.Context, replaces uuid.UUID, iD uuid.UUID) error {
+	_, err := q.db.Exec(ctx, aPIKeyReplaces, replaces, iD)
+	return err
+}
+
+const aPIKeyRotated = `-- name: APIKeyRotated :exec
+UPDATE api_keys SET expires_at = LEAST(expires_at, $1::timestamptz) WHERE id = $2
+`
+
+// APIKeyRotated makes a key end by a time, unless it ends sooner, and says which one takes its place.
+func (q *Queries) APIKeyRotated(ctx context.Context, until time.Time, iD uuid.UUID) error {
+	_, err := q.db.Exec(ctx, aPIKeyRotated, until, iD)
+	return err
+}
+
 const aPIKeyUsed = `-- name: APIKeyUsed :exec
 UPDATE api_keys SET last_used_at = $1::timestamptz, last_used_address = $2 WHERE id = $3 AND (last_used_at IS NULL OR last_used_at < $1)
 `
@@ -26,6 +71,32 @@ type APIKeyUsedParams struct {
 func (q *Queries) APIKeyUsed(ctx context.Context, arg APIKeyUsedParams) error {
 	_, err := q.db.Exec(ctx, aPIKeyUsed, arg.At, arg.Address, arg.ID)
 	return err
+}
+
+const aPIKeysStale = `-- name: APIKeysStale :one
+SELECT count(*) FROM api_keys k JOIN users ON users.id = k.owner
+WHERE users.tenant_id = $1 AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR k.owner = $2)
+    AND k.revoked_at IS NULL AND k.expires_at > $3::timestamptz AND users.status = 'active' AND coalesce(k.last_used_at, k.created_at) <= $4::timestamptz
+`
+
+type APIKeysStaleParams struct {
+	TenantID string
+	Owner    uuid.UUID
+	At       time.Time
+	Before   time.Time
+}
+
+// APIKeysStale counts the keys in force of one person, or of everybody for the zero id, that were made and last used before a time.
+func (q *Queries) APIKeysStale(ctx context.Context, arg APIKeysStaleParams) (int64, error) {
+	row := q.db.QueryRow(ctx, aPIKeysStale,
+		arg.TenantID,
+		arg.Owner,
+		arg.At,
+		arg.Before,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const groupDelete = `-- name: GroupDelete :exec
@@ -538,6 +609,61 @@ func (q *Queries) GroupsOf(ctx context.Context, users []uuid.UUID, at time.Time)
 			&i.GrantedBy,
 			&i.GrantedAt,
 			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const invitationsOpen = `-- name: InvitationsOpen :many
+SELECT users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at, coalesce(i.created_by, '')::text AS invited_by,
+    coalesce(i.expires_at, users.created_at)::timestamptz AS good_until FROM users
+LEFT JOIN LATERAL (SELECT hash, user_id, created_by, created_at, expires_at, used_at FROM invitations WHERE invitations.user_id = users.id AND invitations.used_at IS NULL ORDER BY invitations.expires_at DESC LIMIT 1) i ON true
+WHERE users.tenant_id = $1 AND users.status = 'invited' AND users.id < $2::uuid ORDER BY users.id DESC LIMIT $3
+`
+
+type InvitationsOpenParams struct {
+	TenantID string
+	Before   uuid.UUID
+	Most     int32
+}
+
+type InvitationsOpenRow struct {
+	User      User
+	InvitedBy string
+	GoodUntil time.Time
+}
+
+// InvitationsOpen returns the people who were invited and have not joined, with the link that is good for them, if one is; the latest first.
+func (q *Queries) InvitationsOpen(ctx context.Context, arg InvitationsOpenParams) ([]InvitationsOpenRow, error) {
+	rows, err := q.db.Query(ctx, invitationsOpen, arg.TenantID, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []InvitationsOpenRow{}
+	for rows.Next() {
+		var i InvitationsOpenRow
+		if err := rows.Scan(
+			&i.User.ID,
+			&i.User.TenantID,
+			&i.User.Email,
+			&i.User.Name,
+			&i.User.Source,
+			&i.User.PasswordHash,
+			&i.User.Status,
+			&i.User.CreatedAt,
+			&i.User.UpdatedAt,
+			&i.User.LastLoginAt,
+			&i.User.PasswordSetAt,
+			&i.User.FactorDueAt,
+			&i.InvitedBy,
+			&i.GoodUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -1109,6 +1235,160 @@ func (q *Queries) UsersByID(ctx context.Context, tenantID string, ids []uuid.UUI
 			&i.LastLoginAt,
 			&i.PasswordSetAt,
 			&i.FactorDueAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const viewingEnd = `-- name: ViewingEnd :many
+UPDATE viewings SET ended_at = $1::timestamptz WHERE session_id = $2 AND ended_at IS NULL RETURNING id, session_id, viewer, viewed, reason, started_at, expires_at, ended_at
+`
+
+// ViewingEnd ends the look that a session has, and returns it.
+func (q *Queries) ViewingEnd(ctx context.Context, at time.Time, sessionID uuid.UUID) ([]Viewing, error) {
+	rows, err := q.db.Query(ctx, viewingEnd, at, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Viewing{}
+	for rows.Next() {
+		var i Viewing
+		if err := rows.Scan(
+			&i.ID,
+			&i.SessionID,
+			&i.Viewer,
+			&i.Viewed,
+			&i.Reason,
+			&i.StartedAt,
+			&i.ExpiresAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const viewingInsert = `-- name: ViewingInsert :exec
+INSERT INTO viewings (id, session_id, viewer, viewed, reason, started_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type ViewingInsertParams struct {
+	ID        uuid.UUID
+	SessionID uuid.UUID
+	Viewer    uuid.UUID
+	Viewed    uuid.UUID
+	Reason    string
+	At        time.Time
+	ExpiresAt time.Time
+}
+
+// ViewingInsert begins a look at the console as somebody else; a unique violation when the session has one.
+func (q *Queries) ViewingInsert(ctx context.Context, arg ViewingInsertParams) error {
+	_, err := q.db.Exec(ctx, viewingInsert,
+		arg.ID,
+		arg.SessionID,
+		arg.Viewer,
+		arg.Viewed,
+		arg.Reason,
+		arg.At,
+		arg.ExpiresAt,
+	)
+	return err
+}
+
+const viewingOf = `-- name: ViewingOf :one
+SELECT viewings.id, viewings.session_id, viewings.viewer, viewings.viewed, viewings.reason, viewings.started_at, viewings.expires_at, viewings.ended_at, users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at FROM viewings JOIN users ON users.id = viewings.viewed
+WHERE viewings.session_id = $1 AND viewings.ended_at IS NULL AND viewings.expires_at > $2
+`
+
+type ViewingOfRow struct {
+	Viewing Viewing
+	User    User
+}
+
+// ViewingOf returns the look that a session has, and as whom.
+func (q *Queries) ViewingOf(ctx context.Context, sessionID uuid.UUID, at time.Time) (ViewingOfRow, error) {
+	row := q.db.QueryRow(ctx, viewingOf, sessionID, at)
+	var i ViewingOfRow
+	err := row.Scan(
+		&i.Viewing.ID,
+		&i.Viewing.SessionID,
+		&i.Viewing.Viewer,
+		&i.Viewing.Viewed,
+		&i.Viewing.Reason,
+		&i.Viewing.StartedAt,
+		&i.Viewing.ExpiresAt,
+		&i.Viewing.EndedAt,
+		&i.User.ID,
+		&i.User.TenantID,
+		&i.User.Email,
+		&i.User.Name,
+		&i.User.Source,
+		&i.User.PasswordHash,
+		&i.User.Status,
+		&i.User.CreatedAt,
+		&i.User.UpdatedAt,
+		&i.User.LastLoginAt,
+		&i.User.PasswordSetAt,
+		&i.User.FactorDueAt,
+	)
+	return i, err
+}
+
+const viewingsEnd = `-- name: ViewingsEnd :many
+WITH ended AS (UPDATE viewings v SET ended_at = $1::timestamptz FROM sessions s, users u
+    WHERE s.id = v.session_id AND u.id = v.viewed AND v.ended_at IS NULL
+        AND (v.expires_at <= $1 OR s.revoked_at IS NOT NULL OR s.expires_at <= $1 OR u.status <> 'active') RETURNING v.id, v.session_id, v.viewer, v.viewed, v.reason, v.started_at, v.expires_at, v.ended_at)
+SELECT ended.id, ended.session_id, ended.viewer, ended.viewed, ended.reason, ended.started_at, ended.expires_at, ended.ended_at, users.name AS viewer_name, users.tenant_id FROM ended JOIN users ON users.id = ended.viewer
+`
+
+type ViewingsEndRow struct {
+	ID         uuid.UUID
+	SessionID  uuid.UUID
+	Viewer     uuid.UUID
+	Viewed     uuid.UUID
+	Reason     string
+	StartedAt  time.Time
+	ExpiresAt  time.Time
+	EndedAt    *time.Time
+	ViewerName string
+	TenantID   string
+}
+
+// ViewingsEnd ends the looks whose time, session or person is over, and returns them with who looked.
+func (q *Queries) ViewingsEnd(ctx context.Context, at time.Time) ([]ViewingsEndRow, error) {
+	rows, err := q.db.Query(ctx, viewingsEnd, at)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ViewingsEndRow{}
+	for rows.Next() {
+		var i ViewingsEndRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SessionID,
+			&i.Viewer,
+			&i.Viewed,
+			&i.Reason,
+			&i.StartedAt,
+			&i.ExpiresAt,
+			&i.EndedAt,
+			&i.ViewerName,
+			&i.TenantID,
 		); err != nil {
 			return nil, err
 		}

@@ -97,16 +97,17 @@ func (s *Server) logout(c echo.Context) error {
 
 // userView is a person as the API shows it.
 type userView struct {
-	ID        uuid.UUID  `json:"id"`
-	Username  string     `json:"username"`
-	Email     string     `json:"email"`
-	Name      string     `json:"name"`
-	Source    string     `json:"source"`
-	Status    string     `json:"status"`
-	Roles     []string   `json:"roles"`
-	Traits    []string   `json:"traits"`
-	CreatedAt time.Time  `json:"created_at"`
-	LastLogin *time.Time `json:"last_login_at"`
+	ID        uuid.UUID   `json:"id"`
+	Username  string      `json:"username"`
+	Email     string      `json:"email"`
+	Name      string      `json:"name"`
+	Source    string      `json:"source"`
+	Status    string      `json:"status"`
+	Roles     []string    `json:"roles"` // given by hand
+	Groups    []groupName `json:"groups"`
+	Traits    []string    `json:"traits"`
+	CreatedAt time.Time   `json:"created_at"`
+	LastLogin *time.Time  `json:"last_login_at"`
 }
 
 func (s *Server) userView(u identity.User) userView {
@@ -115,7 +116,7 @@ func (s *Server) userView(u identity.User) userView {
 		roles = []string{}
 	}
 	return userView{
-		ID: u.ID, Username: u.Email, Email: u.Email, Name: u.Name, Source: u.Source, Status: string(u.Status), Roles: roles,
+		ID: u.ID, Username: u.Email, Email: u.Email, Name: u.Name, Source: u.Source, Status: string(u.Status), Roles: roles, Groups: groupsOf(u),
 		Traits: s.Registry.Snapshot().Traits().Names(u.Traits), CreatedAt: u.CreatedAt.UTC(), LastLogin: u.LastLogin,
 	}
 }

@@ -164,6 +164,9 @@ func (s *Server) consolePeople() []route {
 		{method: post, path: one + "/delete", who: users, needs: people, action: "user.delete", handler: s.removeUser, body: form, fresh: true},
 		{method: get, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.askLink},
 		{method: post, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.makeLink, body: form, fresh: true},
+		{method: get, path: one + "/view-as", who: users, needs: people, action: "view_as.start", handler: s.askViewAs},
+		{method: post, path: one + "/view-as", who: users, needs: people, action: "view_as.start", handler: s.startViewing, body: form, fresh: true},
+		{method: post, path: views.PathViewStop, who: users, handler: s.endViewing, body: form},
 		{method: post, path: one + "/sessions/:session/revoke", who: users, needs: people, action: "user.change", handler: s.endUserSession, body: form},
 		{method: post, path: one + "/keys/:key/revoke", who: users, needs: people, action: "user.change", handler: s.revokeUserKey, body: form},
 	}

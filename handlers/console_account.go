@@ -13,9 +13,13 @@ import (
 	"github.com/vivified/vivified/views"
 )
 
-// ownID returns the id of whoever acts.
+// ownID returns the id of whoever acts, or as whom they look.
 func ownID(ctx context.Context) (uuid.UUID, error) {
-	id, err := uuid.Parse(actor.From(ctx).ID)
+	who := actor.From(ctx)
+	if who.Viewing() {
+		who = *who.OnBehalf
+	}
+	id, err := uuid.Parse(who.ID)
 	if err != nil {
 		return uuid.Nil, fault.New(fault.Denied, "identity.people_only", "Only people have an account.")
 	}

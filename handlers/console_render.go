@@ -44,7 +44,7 @@ func answer[P any](c echo.Context, v *visit, status int, f frame, props P, page 
 	toasts := v.toasts(c)
 	if isPart(c.Request()) {
 		nameAddress(c)
-		return draw(c, v, status, templ.Join(body(props), views.Toasts(toasts)))
+		return draw(c, v, status, templ.Join(v.noted(c.Request().Context(), body(props)), views.Toasts(toasts)))
 	}
 	shell := v.shell(c.Request().Context(), f)
 	shell.Toasts = toasts

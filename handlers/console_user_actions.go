@@ -57,6 +57,9 @@ func (v *visit) userActions(ctx context.Context, u identity.User) []views.Action
 		}
 		actions = append(actions, views.Action{Label: label, Icon: "link", Ask: true, Href: userPath(u, "link"), Why: v.whyNot(ctx, u, "")})
 	}
+	if u.Status == identity.Active && !v.isSelf(u) {
+		actions = append(actions, views.Action{Label: "View as", Icon: "eye", Ask: true, Href: userPath(u, "view-as")})
+	}
 	return append(actions, v.suspension(ctx, u, ""),
 		views.Action{Label: "Delete", Icon: "trash-2", Danger: true, Ask: true, Href: userPath(u, "delete"), Why: v.whyNot(ctx, u, remove)})
 }

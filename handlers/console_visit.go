@@ -24,7 +24,8 @@ import (
 // the plugins as they were at that moment. It serves one request.
 type visit struct {
 	*Server
-	who    actor.Actor
+	who    actor.Actor  // as whom, when whoever looks does so as somebody else
+	viewer *actor.Actor // then: who it is in truth
 	snap   *registry.Snapshot
 	reader views.Reader
 	names  map[string]string // of people, by id, as far as looked up
@@ -35,6 +36,11 @@ type visit struct {
 func (s *Server) visit(r *http.Request) *visit {
 	v := &visit{Server: s, who: actor.From(r.Context()), snap: s.Registry.Snapshot(), names: map[string]string{}}
 	v.reader.Now = time.Now()
+	if v.who.Viewing() {
+		viewer := v.who
+		v.viewer, v.who = &viewer, *viewer.OnBehalf
+		v.who.Traits, v.who.Credential = viewer.Traits, viewer.Credential
+	}
 	if c, err := r.Cookie(views.PrefsCookie); err == nil {
 		v.reader.Prefs = views.ReadPrefs(c.Value)
 	}
@@ -69,6 +75,7 @@ func (v *visit) shell(ctx context.Context, f frame) views.Shell {
 	if len(f.crumbs) > 0 {
 		s.Title = f.crumbs[len(f.crumbs)-1].Label
 	}
+	s.ViewNote = v.viewNote(ctx)
 	if id, err := uuid.Parse(v.who.ID); err == nil {
 		// A page is better without the address than not at all.
 		if u, err := v.Identity.User(ctx, id); err == nil {

@@ -105,9 +105,11 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 			return fault.New(fault.Denied, "auth.factor_required", "A second factor is required of you; set one up first.")
 		case r.who == plugins && who.Kind != actor.Plugin:
 			return fault.New(fault.Denied, "identity.plugins_only", "This address answers plugins only.")
+		case r.who == parties && who.Viewing():
+			return fault.New(fault.Denied, "view_as.lane", "You look as %s; nothing is sent to a plugin meanwhile.", who.OnBehalf.Name)
 		case r.who == users || who.Kind == actor.User && len(r.needs) > 0:
 			if err := s.Gate.AdmitOn(ctx, action, s.about(c, action, needs)); err != nil {
-				return err
+				return notShown(who, needs, err)
 			}
 		}
 		if r.fresh {

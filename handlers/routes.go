@@ -101,10 +101,6 @@ func (s *Server) routes() []route {
 		{method: post, path: "/admin/break-glass", who: users, needs: admins, action: "user.break_glass", handler: s.makeBreakGlass, fresh: true},
 		{method: post, path: "/admin/break-glass/:id/rotate", who: users, needs: admins, action: "user.break_glass", handler: s.rotateBreakGlass, fresh: true},
 		{method: post, path: "/admin/break-glass/alerts/:session/acknowledge", who: users, needs: admins, action: "user.break_glass", handler: s.acknowledgeBreakGlass},
-		{method: get, path: "/admin/roles", who: users, needs: people, action: "user.view", handler: s.listRoles},
-		{method: get, path: "/admin/api-keys", who: users, handler: s.listKeys},
-		{method: post, path: "/admin/api-keys", who: users, handler: s.createKey, fresh: true},
-		{method: del, path: "/admin/api-keys/:id", who: users, handler: s.revokeKey},
 		{method: get, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.view", handler: s.listRegistrationTokens},
 		{method: post, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.create", handler: s.createRegistrationToken, fresh: true},
 		{method: del, path: "/admin/registration-tokens/:id", who: users, needs: manage, action: "registration.revoke", handler: s.revokeRegistrationToken},
@@ -115,7 +111,6 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/config/history", who: users, needs: view, action: "config.read", handler: s.configHistory},
 		{method: post, path: "/admin/config/history/:id/restore", who: users, needs: []trait.ID{trait.ConfigManager}, action: "config.write", handler: s.restoreConfig},
 		{method: get, path: "/admin/plugins", who: users, needs: view, action: "plugin.list", handler: s.listPlugins},
-		{method: get, path: "/admin/features", who: users, handler: s.features},
 		{method: get, path: "/admin/traits", who: users, needs: view, action: "trait.list", handler: s.listTraits},
 		{method: post, path: "/admin/traits", who: users, needs: []trait.ID{trait.PolicyManager}, action: "trait.register", handler: s.addTrait},
 		{method: get, path: "/admin/decisions/:id", who: users, handler: s.decision},
@@ -148,7 +143,7 @@ func (s *Server) routes() []route {
 		{method: post, path: "/admin/audit/sinks/:id/try", who: users, needs: forwarders, action: "audit.forward", handler: s.trySink, slow: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
-	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.eventRPCs(), s.console()} {
+	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.eventRPCs(), s.console()} {
 		table = append(table, part...)
 	}
 	return table

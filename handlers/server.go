@@ -111,7 +111,7 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.trace, s.headers, s.access, s.recoverer, s.pace, s.recorded, s.canonical, s.hygiene, s.authenticate, s.sameOrigin)
+	e.Pre(s.trace, s.headers, s.access, s.recoverer, s.pace, s.recorded, s.canonical, s.hygiene, s.authenticate, s.sameOrigin, s.viewing)
 	for _, r := range s.table {
 		e.Match(r.methods(), r.path, s.guard(r), limit(r.bodyLimit()))
 	}

@@ -213,3 +213,49 @@ UPDATE api_keys SET last_used_at = @at::timestamptz, last_used_address = @addres
 -- SessionsRevoke ends every session of people.
 -- name: SessionsRevoke :execrows
 UPDATE sessions SET revoked_at = @at::timestamptz WHERE user_id = ANY (@users::uuid[]) AND revoked_at IS NULL;
+
+-- InvitationsOpen returns the people who were invited and have not joined, with the link that is good for them, if one is; the latest first.
+-- name: InvitationsOpen :many
+SELECT sqlc.embed(users), coalesce(i.created_by, '')::text AS invited_by,
+    coalesce(i.expires_at, users.created_at)::timestamptz AS good_until FROM users
+LEFT JOIN LATERAL (SELECT * FROM invitations WHERE invitations.user_id = users.id AND invitations.used_at IS NULL ORDER BY invitations.expires_at DESC LIMIT 1) i ON true
+WHERE users.tenant_id = @tenant_id AND users.status = 'invited' AND users.id < @before::uuid ORDER BY users.id DESC LIMIT @most;
+
+-- APIKeyLock returns a key, also one that ended, and keeps others from changing it until the transaction ends.
+-- name: APIKeyLock :one
+SELECT * FROM api_keys WHERE id = @id FOR UPDATE;
+
+-- APIKeyRotated makes a key end by a time, unless it ends sooner, and says which one takes its place.
+-- name: APIKeyRotated :exec
+UPDATE api_keys SET expires_at = LEAST(expires_at, @until::timestamptz) WHERE id = @id;
+
+-- APIKeyReplaces notes which key another was rotated from.
+-- name: APIKeyReplaces :exec
+UPDATE api_keys SET replaces = @replaces::uuid WHERE id = @id;
+
+-- APIKeysStale counts the keys in force of one person, or of everybody for the zero id, that were made and last used before a time.
+-- name: APIKeysStale :one
+SELECT count(*) FROM api_keys k JOIN users ON users.id = k.owner
+WHERE users.tenant_id = @tenant_id AND (@owner::uuid = '00000000-0000-0000-0000-000000000000' OR k.owner = @owner)
+    AND k.revoked_at IS NULL AND k.expires_at > @at::timestamptz AND users.status = 'active' AND coalesce(k.last_used_at, k.created_at) <= @before::timestamptz;
+
+-- ViewingInsert begins a look at the console as somebody else; a unique violation when the session has one.
+-- name: ViewingInsert :exec
+INSERT INTO viewings (id, session_id, viewer, viewed, reason, started_at, expires_at)
+VALUES (@id, @session_id, @viewer, @viewed, @reason, @at, @expires_at);
+
+-- ViewingOf returns the look that a session has, and as whom.
+-- name: ViewingOf :one
+SELECT sqlc.embed(viewings), sqlc.embed(users) FROM viewings JOIN users ON users.id = viewings.viewed
+WHERE viewings.session_id = @session_id AND viewings.ended_at IS NULL AND viewings.expires_at > @at;
+
+-- ViewingEnd ends the look that a session has, and returns it.
+-- name: ViewingEnd :many
+UPDATE viewings SET ended_at = @at::timestamptz WHERE session_id = @session_id AND ended_at IS NULL RETURNING *;
+
+-- ViewingsEnd ends the looks whose time, session or person is over, and returns them with who looked.
+-- name: ViewingsEnd :many
+WITH ended AS (UPDATE viewings v SET ended_at = @at::timestamptz FROM sessions s, users u
+    WHERE s.id = v.session_id AND u.id = v.viewed AND v.ended_at IS NULL
+        AND (v.expires_at <= @at OR s.revoked_at IS NOT NULL OR s.expires_at <= @at OR u.status <> 'active') RETURNING v.*)
+SELECT ended.*, users.name AS viewer_name, users.tenant_id FROM ended JOIN users ON users.id = ended.viewer;

@@ -30,6 +30,7 @@ const (
 	PathDecisions   = "/console/decisions"
 	PathUsers       = "/console/users"
 	PathUserInvite  = "/console/users/invite"
+	PathViewStop    = "/console/view-as/stop" // POST
 	PathAccount     = "/console/account"
 	PathPalette     = "/console/palette"
 	PathViews       = "/console/views" // POST, with /{id}/remove

@@ -147,6 +147,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 				Fresh: conf.Duration(settings.StepUp), BreakGlass: conf.Duration(settings.BreakGlassSession),
 			}
 		},
+		KeyLife:    func() time.Duration { return conf.Duration(settings.KeyLife) },
 		LocalLogin: func() bool { return conf.Bool(settings.AuthLocalLogin) || conf.Bool(settings.AuthLocalLoginRescue) },
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ type Actor struct {
 	Name       string // as shown to people, at this time
 	Tenant     string
 	Traits     trait.Set // effective traits at the time of the check
-	OnBehalf   *Actor    // the user a plugin acts for, or nil
+	OnBehalf   *Actor    // the user a plugin acts for, or as whom a person looks at the console; or nil
 	Credential Credential
 }
 
@@ -52,6 +52,10 @@ type Credential struct {
 
 // Has reports whether the actor holds the trait.
 func (a Actor) Has(id trait.ID) bool { return a.Traits.Has(id) }
+
+// Viewing reports whether a person looks at the console as somebody else, which
+// changes nothing.
+func (a Actor) Viewing() bool { return a.Kind == User && a.OnBehalf != nil }
 
 // Core returns the actor for work the core does by itself, named after the part that does it.
 func Core(part string) Actor {

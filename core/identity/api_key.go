@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 	"github.com/vivified/vivified/db"
 )
 
-// maxKeyLife is how far ahead an API key may expire.
-const maxKeyLife = 366 * 24 * time.Hour
+// usualKeyLife is how far ahead an API key may expire unless configured otherwise.
+const usualKeyLife = 366 * 24 * time.Hour
 
 // APIKey is a person's key for programs. It carries at most its scope, and never
 // more than its owner has at the time.
@@ -31,13 +32,15 @@ type APIKey struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	LastUsed  *time.Time // exact to a minute
+	UsedFrom  string     // the address of that use
+	Replaces  *uuid.UUID // the key it was rotated from
 	RevokedAt *time.Time
 }
 
 func apiKeyOf(row db.APIKey) APIKey {
 	return APIKey{
 		ID: row.ID, Owner: row.Owner, Name: row.Name, Hint: row.Hint, Scope: row.Scope,
-		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, LastUsed: row.LastUsedAt, RevokedAt: row.RevokedAt,
+		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, LastUsed: row.LastUsedAt, UsedFrom: row.LastUsedAddress, Replaces: row.Replaces, RevokedAt: row.RevokedAt,
 	}
 }
 
@@ -53,8 +56,8 @@ func (s *Service) CreateAPIKey(ctx context.Context, name string, scope []string,
 		return APIKey{}, "", err
 	}
 	now := s.now()
-	if !expires.After(now) || expires.Sub(now) > maxKeyLife {
-		return APIKey{}, "", violation("expires.range", "/expires_at", "A key needs an end, at most one year ahead.", "Name a time within the next year.")
+	if most := s.KeyLife(); !expires.After(now) || expires.Sub(now) > most {
+		return APIKey{}, "", violation("expires.range", "/expires_at", fmt.Sprintf("A key needs an end, at most %d days ahead.", int(most.Hours()/24)), "Name an earlier time.")
 	}
 	set, unknown := s.Traits().Parse(scope)
 	if len(unknown) > 0 || set.Empty() {

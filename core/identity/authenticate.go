@@ -114,6 +114,9 @@ func (s *Service) Prove(ctx context.Context, c Credentials) (actor.Actor, error)
 			return actor.Actor{}, s.deny(ctx, refused(&denial{Credential: p.kind, Reason: "two credentials of two parties"}))
 		}
 		who.Traits = inBoth(who.Traits, one.Traits)
+		if one.OnBehalf != nil { // a key beside the session does not lead out of a look as somebody else
+			who.OnBehalf, who.Credential = one.OnBehalf, one.Credential
+		}
 	}
 	return who, nil
 }

@@ -31,6 +31,9 @@ const sealedFor = "identity/delegation"
 // for five minutes. It carries no more rights than the credential the user is
 // acting by now.
 func (s *Service) Delegation(plugin string, user actor.Actor, trace string) (string, error) {
+	if user.Viewing() {
+		return "", fault.New(fault.Denied, "view_as.read_only", "You look as %s; no plugin acts for you meanwhile.", user.OnBehalf.Name)
+	}
 	if user.Kind != actor.User || plugin == "" || trace == "" {
 		return "", fault.New(fault.Internal, "internal", "Only a user's request can be delegated, to a plugin, within a trace.")
 	}

@@ -145,6 +145,8 @@ func (s *Service) conflict(set trait.Set) (a, b trait.Trait, ok bool) {
 func (s *Service) reaches(ctx context.Context, traits trait.Set) error {
 	who := actor.From(ctx)
 	switch {
+	case who.Viewing():
+		return fault.New(fault.Denied, "view_as.read_only", "You look as %s, which changes nothing; stop that first.", who.OnBehalf.Name)
 	case who.Kind == actor.System, who.Kind == actor.User && who.Has(trait.Admin):
 		return nil
 	case who.Kind != actor.User:

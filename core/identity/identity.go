@@ -77,6 +77,8 @@ type Config struct {
 	Idle     time.Duration // the same for everybody else; default 60 min
 	Absolute time.Duration // longest life of a session; default 12 h
 
+	KeyLife func() time.Duration // how far ahead an API key may expire now; default: a year
+
 	Demands func() Demands // what a sign-in must show now; default: DefaultDemands
 
 	Hashing *argon2id.Params // default: see hashing
@@ -113,6 +115,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	c.IdlePHI = cmp.Or(c.IdlePHI, 15*time.Minute)
 	c.Idle = cmp.Or(c.Idle, time.Hour)
 	c.Absolute = cmp.Or(c.Absolute, 12*time.Hour)
+	if c.KeyLife == nil {
+		c.KeyLife = func() time.Duration { return usualKeyLife }
+	}
 	if c.Demands == nil {
 		c.Demands = DefaultDemands
 	}
@@ -157,7 +162,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-read.C:
-			err = s.rotateWhenDue(ctx)
+			err = s.Tend(ctx)
 		case <-trim.C:
 			err = s.Trim(ctx)
 		}
@@ -165,6 +170,12 @@ func (s *Service) Run(ctx context.Context) error {
 			s.Log.WarnContext(ctx, "identity upkeep failed and will be tried again", "error", err)
 		}
 	}
+}
+
+// Tend does once what Run does every few seconds: it keeps the signing keys
+// current, and closes the looks that are over.
+func (s *Service) Tend(ctx context.Context) error {
+	return errors.Join(s.rotateWhenDue(ctx), s.closeViewings(ctx))
 }
 
 // Invalidate makes every credential be looked up again at its next use. Without

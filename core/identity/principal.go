@@ -38,6 +38,8 @@ type principal struct {
 	expires    time.Time
 	idle       time.Duration // longest pause; 0: any
 	data       []byte        // what the console keeps in the session
+	viewed     *actor.Actor  // as whom the person looks at the console; nil: as themselves
+	viewEnds   time.Time
 }
 
 func (p *principal) actor() actor.Actor {
@@ -46,6 +48,7 @@ func (p *principal) actor() actor.Actor {
 	if a.Credential.Limited {
 		a.Traits = trait.Set{}
 	}
+	a.OnBehalf = p.viewed
 	return a
 }
 
@@ -63,11 +66,14 @@ func (p *principal) ended(now time.Time) string {
 }
 
 // until is when it must be looked up again: at the latest when something the
-// person was given runs out.
+// person was given runs out, or their look as somebody else.
 func (p *principal) until(now time.Time) time.Time {
 	at := now.Add(lookupLife)
 	if end := p.user.RightsEnd; end != nil && end.Before(at) {
-		return *end
+		at = *end
+	}
+	if p.viewed != nil && p.viewEnds.Before(at) {
+		at = p.viewEnds
 	}
 	return at
 }
@@ -85,11 +91,12 @@ func (s *Service) ofSession(ctx context.Context, q *db.Queries, session db.Sessi
 	if err != nil {
 		return nil, err
 	}
-	return &principal{
+	p := &principal{
 		user: u, traits: u.Traits, id: session.ID,
 		credential: actor.Credential{Kind: CredentialSession, ID: session.ID.String(), Proved: session.ProvedAt, Limited: s.lacksFactor(u, session)},
 		seen:       session.SeenAt, expires: session.ExpiresAt, idle: s.idle(u.Traits), data: session.Data,
-	}, nil
+	}
+	return p, s.asViewed(ctx, q, p)
 }
 
 func (s *Service) ofAPIKey(ctx context.Context, q *db.Queries, key db.APIKey, user db.User) (*principal, error) {

@@ -54,6 +54,7 @@ const (
 	SessionIdle
 	SessionIdlePHI
 	SessionAbsolute
+	KeyLife
 
 	SecondFactor
 	SecondFactorGrace
@@ -175,6 +176,8 @@ var declared = [keyCount]Definition{
 		Description: "Longest pause in a session of somebody who may see protected health information."},
 	SessionAbsolute: {Name: "session_absolute", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "12h", Class: trait.Internal, Restart: true, See: manage,
 		Description: "Longest life of a session."},
+	KeyLife: {Name: "api_key_life", Group: "Sessions", Type: TypeDuration, Min: aDay, Max: 1830 * aDay, Default: "366d", Class: trait.Internal, See: manage,
+		Description: "How far ahead an API key may expire. Keys made before keep their end."},
 
 	SecondFactor: {Name: "second_factor", Group: "Sign-in", Type: TypeEnum, Choices: []string{"nobody", "sensitive", "everybody"}, Default: "sensitive", Class: trait.Internal, See: manage, Edit: trait.Admin,
 		Description: "Of whom a second factor is required: nobody, people with a sensitive trait, or everybody."},

@@ -1,0 +1,4 @@
+package identity
+
+// ParseInvitee is for fuzzing.
+var ParseInvitee = parseInvitee
