@@ -97,7 +97,10 @@ func TestViewAsEnds(t *testing.T) {
 		end  func(w *world, viewer, viewed identity.User) error
 		then bool // whether the session still works
 	}{
-		"she is suspended": {func(w *world, _, viewed identity.User) error { _, err := w.Suspend(w.core(), viewed.ID, ""); return err }, true},
+		"she is suspended": {func(w *world, _, viewed identity.User) error {
+			_, err := w.Suspend(w.core(), viewed.ID, "")
+			return err
+		}, true},
 		"the viewer loses the right": {func(w *world, viewer, _ identity.User) error {
 			_, err := w.SetRoles(w.core(), viewer.ID, nil)
 			return err
