@@ -3,13 +3,10 @@ package rulebook
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -136,30 +133,38 @@ func (b *Rulebook) save(ctx context.Context, q *db.Queries, e Edit) (Draft, Chec
 	})
 }
 
-// Discard makes the draft what the newest published version is.
+// Discard makes the draft what the newest published version is. What was
+// published may compile no more; as a draft it can be mended.
 func (b *Rulebook) Discard(ctx context.Context, revision int64) (Draft, error) {
-	v, err := newest(ctx, db.New(b.Pool))
-	if err != nil {
-		return Draft{}, err
-	}
-	// What was published may compile no more; as a draft it can be mended.
 	var d Draft
-	err = db.InTx(ctx, b.Pool, func(q *db.Queries) error {
-		row, err := q.PolicyDraftPut(ctx, db.PolicyDraftPutParams{
-			Text: v.Text, Tests: writeTests(v.Tests), EditedBy: actor.From(ctx).ID, EditedAs: actor.From(ctx).Name, Revision: revision,
-		})
-		if errors.Is(err, pgx.ErrNoRows) {
+	err := db.InTx(ctx, b.Pool, func(q *db.Queries) error {
+		row, err := q.PolicyDraftLock(ctx)
+		if err != nil {
+			return err
+		}
+		if row.Revision != revision {
 			return fault.New(fault.Conflict, "policy.draft", "The draft changed meanwhile; look at it again.")
 		}
+		before, err := draftOf(ctx, q, row)
 		if err != nil {
+			return err
+		}
+		v, err := newest(ctx, q)
+		if err != nil {
+			return err
+		}
+		who := actor.From(ctx)
+		if row, err = q.PolicyDraftPut(ctx, db.PolicyDraftPutParams{Text: v.Text, Tests: writeTests(v.Tests), EditedBy: who.ID, EditedAs: who.Name, Revision: revision}); err != nil {
 			return err
 		}
 		if d, err = draftOf(ctx, q, row); err != nil {
 			return err
 		}
+		change := compare("draft", before.Text, "draft", d.Text)
 		return audit.Append(ctx, q, audit.Entry{
-			Action: "policy.draft", Object: "policy/draft", Outcome: audit.OK, Detail: map[string]any{"revision": d.Revision, "discarded": true},
-			After: digestState(d.Text, d.Tests, nil),
+			Action: "policy.draft", Object: "policy/draft", Outcome: audit.OK,
+			Detail: map[string]any{"revision": d.Revision, "discarded": true, "lines_added": change.Added, "lines_removed": change.Removed},
+			Before: digestState(before.Text, before.Tests, nil), After: digestState(d.Text, d.Tests, nil),
 		})
 	})
 	return d, err
