@@ -65,7 +65,7 @@ func withNext(path, next string) string {
 // passkeysWork reports whether the browser is where passkeys are bound to.
 func (s *Server) passkeysWork(r *http.Request) bool {
 	u, err := url.Parse(s.Identity.PasskeyOrigin())
-	return err == nil && u.Host == r.Host
+	return err == nil && u.Host != "" && u.Host == r.Host
 }
 
 // secondStepPage handles GET /sign-in/second-step.

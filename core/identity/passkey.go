@@ -15,6 +15,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db"
 )
 
@@ -34,16 +35,26 @@ const (
 
 // PasskeyOrigin is the address passkeys work at: browsers bind them to a host name
 // (Web Authentication, section 5.1.3), which an address in numbers is not. A core
-// on loopback is localhost to them.
-func (s *Service) PasskeyOrigin() string { return s.party.Config.RPOrigins[0] }
+// on loopback is localhost to them; one at any other such address has none: "".
+func (s *Service) PasskeyOrigin() string {
+	if s.party == nil {
+		return ""
+	}
+	return s.party.Config.RPOrigins[0]
+}
 
-// relyingParty is this installation as passkeys know it.
+// relyingParty is this installation as passkeys know it; nil when it has no name
+// that browsers could bind them to.
 func relyingParty(public string) (*webauthn.WebAuthn, error) {
 	u, err := url.Parse(public)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("identity: %q is no address to sign in at", public)
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil && a.IsLoopback() {
+	if protocol.ValidateRPID(u.Hostname()) != nil {
+		a, err := netip.ParseAddr(u.Hostname())
+		if err != nil || !a.IsLoopback() {
+			return nil, nil
+		}
 		host := "localhost"
 		if port := u.Port(); port != "" {
 			host = net.JoinHostPort(host, port)
@@ -137,6 +148,9 @@ func (s *Service) StepUpChallenge(ctx context.Context) ([]byte, error) {
 // challengeOf returns what the browser is to ask a passkey of one person; nil when
 // they have none.
 func (s *Service) challengeOf(ctx context.Context, user uuid.UUID, w step) ([]byte, error) {
+	if s.party == nil {
+		return nil, nil
+	}
 	q := db.New(s.Pool)
 	row, err := q.UserByID(ctx, user)
 	if err != nil {
@@ -156,6 +170,9 @@ func (s *Service) challengeOf(ctx context.Context, user uuid.UUID, w step) ([]by
 // judgePasskey judges the answer of a passkey of one person to what waits.
 func (s *Service) judgePasskey(ctx context.Context, user db.User, answer []byte, w step) (good, error) {
 	parsed, err := parseAnswer(answer)
+	if err == nil && s.party == nil {
+		err = notProved()
+	}
 	if err != nil {
 		return good{}, err
 	}
@@ -213,4 +230,9 @@ func parseAnswer(answer []byte) (*protocol.ParsedCredentialAssertionData, error)
 		return nil, notProved().Because(err)
 	}
 	return parsed, nil
+}
+
+// noPasskeysHere is the answer where passkeys cannot work.
+func noPasskeysHere() *fault.Fault {
+	return fault.New(fault.Conflict, "passkey.address", "Passkeys are bound to a name, and this core is reached by an address in numbers; set public_url to a name first.")
 }

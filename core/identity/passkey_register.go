@@ -22,6 +22,9 @@ import (
 // whoever acts, as JSON. Those they have are left out.
 func (s *Service) RegistrationChallenge(ctx context.Context) ([]byte, error) {
 	id, session, err := s.ownFactors(ctx)
+	if err == nil && s.party == nil {
+		err = noPasskeysHere()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +57,9 @@ func (s *Service) RegistrationChallenge(ctx context.Context) ([]byte, error) {
 // answer that is not good, a Gone fault for one that comes too late or again.
 func (s *Service) RegisterPasskey(ctx context.Context, name string, answer []byte) (recovery []string, err error) {
 	id, session, err := s.ownFactors(ctx)
+	if err == nil && s.party == nil {
+		err = noPasskeysHere()
+	}
 	if err != nil {
 		return nil, err
 	}

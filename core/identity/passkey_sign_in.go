@@ -15,6 +15,9 @@ import (
 // PasskeyChallenge returns what the browser is to ask any passkey, and the secret
 // that PasskeySignIn wants back with the answer.
 func (s *Service) PasskeyChallenge(ctx context.Context) (options []byte, secret string, err error) {
+	if s.party == nil {
+		return nil, "", noPasskeysHere()
+	}
 	asked, expected, err := s.party.BeginDiscoverableLogin()
 	if err != nil {
 		return nil, "", err
@@ -57,6 +60,9 @@ func (s *Service) PasskeySignIn(ctx context.Context, secret string, answer []byt
 // whosePasskey returns who answers a challenge, or a Denied fault.
 func (s *Service) whosePasskey(ctx context.Context, secret string, answer []byte) (db.User, good, error) {
 	parsed, err := parseAnswer(answer)
+	if err == nil && s.party == nil {
+		err = notProved()
+	}
 	if err != nil {
 		return db.User{}, good{}, err
 	}
