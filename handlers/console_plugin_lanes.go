@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/lanes/canonical"
 	"github.com/vivified/vivified/lanes/operator"
 	"github.com/vivified/vivified/views"
@@ -93,5 +94,9 @@ func (v *visit) listens(ctx context.Context, p *registry.Plugin) ([]views.KV, er
 	if err != nil {
 		return nil, err
 	}
-	return append(facts, views.KV{Label: "Dead letters", Value: strconv.Itoa(letters[p.ID])}), nil
+	dead := views.KV{Label: "Dead letters", Value: strconv.Itoa(letters[p.ID])}
+	if v.has(trait.EventViewer) {
+		dead.Href = views.PluginPath(p.ID, "dead-letters")
+	}
+	return append(facts, dead), nil
 }
