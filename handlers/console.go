@@ -103,7 +103,7 @@ func (s *Server) consolePlugins() []route {
 		{method: get, path: one + "/activity", who: users, needs: auditors, action: "audit.read", handler: s.activityPage},
 
 		{method: get, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.askEnable},
-		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form, slow: true},
+		{method: post, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.enablePlugin, body: form, slow: true, fresh: true},
 		{method: get, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", handler: s.askAccept},
 		{method: post, path: one + "/accept", who: users, needs: manage, action: "plugin.enable", fresh: true, handler: s.acceptManifest, body: form, slow: true},
 		{method: get, path: one + "/disable", who: users, needs: manage, action: "plugin.disable", handler: s.askDisable},
@@ -182,7 +182,7 @@ func (s *Server) consoleAccount() []route {
 		{method: post, path: views.PathSession, who: users, handler: s.sessionLeft, body: form, enrols: true},
 		{method: get, path: views.PathFactors, who: users, handler: s.enrolPage, enrols: true},
 		{method: get, path: views.PathTOTP, who: users, handler: s.totpPage, fresh: true, enrols: true},
-		{method: get, path: views.PathTOTP + "/code.svg", who: users, handler: s.totpCode, enrols: true},
+		{method: get, path: views.PathTOTP + "/code.svg", who: users, handler: s.totpCode, enrols: true, fresh: true},
 		{method: post, path: views.PathTOTP + "/confirm", who: users, handler: s.totpConfirm, body: form, fresh: true, enrols: true},
 		{method: get, path: views.PathTOTP + "/remove", who: users, handler: s.askRemoveTOTP},
 		{method: post, path: views.PathTOTP + "/remove", who: users, handler: s.totpRemove, body: form, fresh: true},

@@ -33,13 +33,13 @@ func (s *Server) consoleSIEM() []route {
 	const one = views.PathForwarding + "/:id"
 	return []route{
 		{method: get, path: views.PathForwarding, who: users, needs: read, action: "audit.read", handler: s.forwardingPage},
-		{method: post, path: views.PathForwarding, who: users, needs: write, action: "audit.forward", handler: s.makeSink, body: 256 << 10},
+		{method: post, path: views.PathForwarding, who: users, needs: write, action: "audit.forward", handler: s.makeSink, body: 256 << 10, fresh: true},
 		{method: get, path: views.PathForwarding + "/new", who: users, needs: write, action: "audit.forward", handler: s.newSinkPage},
 		{method: get, path: one, who: users, needs: write, action: "audit.read", handler: s.sinkPage},
-		{method: post, path: one, who: users, needs: write, action: "audit.forward", handler: s.saveSink, body: 256 << 10},
+		{method: post, path: one, who: users, needs: write, action: "audit.forward", handler: s.saveSink, body: 256 << 10, fresh: true},
 		{method: post, path: one + "/try", who: users, needs: write, action: "audit.forward", handler: s.trySinkNow, body: form, slow: true},
 		{method: get, path: one + "/remove", who: users, needs: write, action: "audit.forward", handler: s.askRemoveSink},
-		{method: post, path: one + "/remove", who: users, needs: write, action: "audit.forward", handler: s.removeSinkNow, body: form},
+		{method: post, path: one + "/remove", who: users, needs: write, action: "audit.forward", handler: s.removeSinkNow, body: form, fresh: true},
 	}
 }
 

@@ -14,7 +14,7 @@ func (s *Server) peopleAPI() []route {
 		{method: get, path: user + "/sessions", who: users, needs: people, action: "user.view", handler: s.listSessions},
 		{method: del, path: user + "/sessions", who: users, needs: people, action: "user.change", handler: s.endSessions},
 		{method: del, path: user + "/sessions/:session", who: users, needs: people, action: "user.change", handler: s.endOneSession},
-		{method: post, path: user + "/link", who: users, needs: people, action: "user.invite", handler: s.resendInvitation},
+		{method: post, path: user + "/link", who: users, needs: people, action: "user.invite", handler: s.resendInvitation, fresh: true},
 		{method: get, path: "/admin/invitations", who: users, needs: people, action: "user.list", handler: s.listInvitations},
 		{method: post, path: "/admin/invitations", who: users, needs: people, action: "user.invite", handler: s.inviteUsers, slow: true, fresh: true},
 		{method: del, path: "/admin/invitations/:id", who: users, needs: people, action: "user.invite", handler: s.withdrawInvitation},

@@ -123,6 +123,10 @@ func TestOwnWord(t *testing.T) {
 	if err := second(w.Give(admin, elevation(me(admin), "handles_confidential", 1, "quickly"))); code(err) != "approval.own" {
 		t.Errorf("given to oneself: %v", err)
 	}
+	w.later(15 * 24 * time.Hour) // what waited has run out, and nobody has closed it
+	if err := second(w.Give(admin, elevation(me(admin), "handles_phi", 1, "at last"))); code(err) != "approval.own" {
+		t.Errorf("given to oneself once the request ran out: %v", err)
+	}
 }
 
 // TestOneWordCounts: of many who decide at once one is heard.

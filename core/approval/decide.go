@@ -147,7 +147,7 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 	}
 	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		row, err := q.ApprovalWaiting(ctx, db.ApprovalWaitingParams{TenantID: who.Tenant, Kind: string(a.Kind), Subject: a.Subject, Object: a.Object})
-		if errors.Is(err, pgx.ErrNoRows) {
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && !s.now().Before(row.ExpiresAt) {
 			if _, err := s.fourEyes(ctx, Request{Kind: a.Kind, Subject: a.Subject}); err != nil {
 				return err
 			}
@@ -162,10 +162,6 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 			return err
 		}
 		r := requestOf(row, askers)
-		if !s.now().Before(r.Expires) {
-			_, err = doing(ctx, q)
-			return err
-		}
 		people := slices.ContainsFunc(r.Askers, func(a Asker) bool { return a.ID != r.Subject || r.Kind == Elevation })
 		if _, err := because(a.Reason); people && err != nil {
 			return err // whom somebody asked owes them one

@@ -48,7 +48,7 @@ func apiKeyOf(row db.APIKey) APIKey {
 // The secret is returned this once. scope names at least one trait and none the
 // owner lacks; expires is required, at most a year ahead.
 func (s *Service) CreateAPIKey(ctx context.Context, name string, scope []string, expires time.Time) (APIKey, string, error) {
-	owner, _, err := inPerson(ctx)
+	owner, _, err := s.ownCredentials(ctx)
 	if err != nil {
 		return APIKey{}, "", err
 	}

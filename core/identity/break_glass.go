@@ -265,6 +265,19 @@ func (s *Service) isBreakGlass(ctx context.Context, id uuid.UUID) (bool, error) 
 	return err == nil, db.Fault(err)
 }
 
+// notSealed refuses the accounts for emergencies: what opens those is under seal,
+// and nothing else. Whoever broke the glass leaves no other way in behind.
+func notSealed(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	_, err := q.BreakGlassGet(ctx, id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return db.Fault(err)
+	}
+	return fault.New(fault.Denied, "break_glass.sealed", "An account for emergencies has its sealed password and nothing else; rotate that instead.")
+}
+
 func noBreakGlass(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fault.New(fault.NotFound, "break_glass.unknown", "There is no such account for emergencies.")

@@ -56,6 +56,9 @@ func (s *Service) Link(ctx context.Context, user uuid.UUID, in Vouched) error {
 		if u.Status != Active {
 			return audit.Entry{}, fault.New(fault.Conflict, "user.status", "%s is %s; only an active account can be linked.", u.Name, u.Status)
 		}
+		if err := notSealed(ctx, q, user); err != nil {
+			return audit.Entry{}, err
+		}
 		i := db.UserIdentity{ID: uuid.Must(uuid.NewV7()), UserID: user, Provider: in.Gives.Provider, Issuer: in.Issuer, Subject: in.Subject}
 		return audit.Entry{Action: "user.link_identity", After: identityRecord(i)}, s.insertIdentity(ctx, q, i, in.Email)
 	})
@@ -97,14 +100,16 @@ func (s *Service) Unlink(ctx context.Context, user, id uuid.UUID) error {
 	return err
 }
 
-// linking makes one change of a person's identities, with its record.
+// linking makes one change of a person's identities, with its record. A key is not
+// its owner: whoever signs in by a linked identity has all that the owner has,
+// which may be more than the key carries.
 func (s *Service) linking(ctx context.Context, user uuid.UUID, fn func(*db.Queries, User) (audit.Entry, error)) error {
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		u, _, err := s.lockUser(ctx, q, user)
 		if err != nil {
 			return err
 		}
-		if !isSelf(ctx, user) {
+		if own, _, err := inPerson(ctx); err != nil || own != user {
 			if err := s.reaches(ctx, u.Traits); err != nil {
 				return err
 			}

@@ -91,7 +91,7 @@ func (s *Service) dropFactors(ctx context.Context, q *db.Queries, user uuid.UUID
 // recovery codes; while one is required, the last one stays. Every other session
 // of theirs ends.
 func (s *Service) dropFactor(ctx context.Context, detail map[string]any, drop func(*db.Queries, uuid.UUID) error) error {
-	id, session, err := s.ownFactors(ctx)
+	id, session, err := s.ownCredentials(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,15 +130,11 @@ func (s *Service) dropFactor(ctx context.Context, detail map[string]any, drop fu
 	return err
 }
 
-// ownFactors returns who acts and by which session, as inPerson does. It refuses
-// the accounts for emergencies: what opens those is under seal, and nothing else.
-func (s *Service) ownFactors(ctx context.Context) (user, session uuid.UUID, err error) {
+// ownCredentials returns who acts and by which session, as inPerson does, for what
+// changes the ways in which they sign in or are proved.
+func (s *Service) ownCredentials(ctx context.Context) (user, session uuid.UUID, err error) {
 	if user, session, err = inPerson(ctx); err != nil {
 		return uuid.Nil, uuid.Nil, err
 	}
-	sealed, err := s.isBreakGlass(ctx, user)
-	if err == nil && sealed {
-		err = fault.New(fault.Denied, "break_glass.sealed", "An account for emergencies has its sealed password and nothing else; rotate that instead.")
-	}
-	return user, session, err
+	return user, session, notSealed(ctx, db.New(s.Pool), user)
 }

@@ -117,6 +117,9 @@ func (s *Service) NewLink(ctx context.Context, id uuid.UUID) (Link, error) {
 		if u.Source != "local" || u.Status != Invited && u.Status != Active {
 			return fault.New(fault.Conflict, "user.status", "%s is %s and cannot be sent a link.", u.Name, u.Status)
 		}
+		if err := notSealed(ctx, q, id); err != nil {
+			return err
+		}
 		if link, err = s.putLink(ctx, q, u); err != nil {
 			return err
 		}

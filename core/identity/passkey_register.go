@@ -21,7 +21,7 @@ import (
 // RegistrationChallenge returns what the browser is to ask a new authenticator of
 // whoever acts, as JSON. Those they have are left out.
 func (s *Service) RegistrationChallenge(ctx context.Context) ([]byte, error) {
-	id, session, err := s.ownFactors(ctx)
+	id, session, err := s.ownCredentials(ctx)
 	if err == nil && s.party == nil {
 		err = noPasskeysHere()
 	}
@@ -56,7 +56,7 @@ func (s *Service) RegistrationChallenge(ctx context.Context) ([]byte, error) {
 // Every other session of the person ends. It returns an Unprocessable fault for an
 // answer that is not good, a Gone fault for one that comes too late or again.
 func (s *Service) RegisterPasskey(ctx context.Context, name string, answer []byte) (recovery []string, err error) {
-	id, session, err := s.ownFactors(ctx)
+	id, session, err := s.ownCredentials(ctx)
 	if err == nil && s.party == nil {
 		err = noPasskeysHere()
 	}
@@ -104,7 +104,7 @@ func (s *Service) RegisterPasskey(ctx context.Context, name string, answer []byt
 
 // RenamePasskey names a passkey of whoever acts.
 func (s *Service) RenamePasskey(ctx context.Context, passkey, name string) error {
-	id, _, err := s.ownFactors(ctx)
+	id, _, err := s.ownCredentials(ctx)
 	if err != nil {
 		return err
 	}

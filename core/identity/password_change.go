@@ -16,7 +16,7 @@ import (
 // the place of the caller's. It returns a Denied fault for a wrong current
 // password, TooMany after several, or the rules the new one breaks.
 func (s *Service) ChangePassword(ctx context.Context, current, password string) (Grant, error) {
-	id, own, err := inPerson(ctx)
+	id, own, err := s.ownCredentials(ctx)
 	if err != nil {
 		return Grant{}, err
 	}

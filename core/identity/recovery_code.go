@@ -27,7 +27,7 @@ const (
 // before, and returns them this once. It returns a Conflict fault for somebody
 // without a second factor.
 func (s *Service) RenewRecoveryCodes(ctx context.Context) ([]string, error) {
-	id, _, err := s.ownFactors(ctx)
+	id, _, err := s.ownCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type Enrolment struct {
 // BeginTOTP makes the secret of an authenticator app for whoever acts. Until
 // ConfirmTOTP it counts for nothing; one in force stays.
 func (s *Service) BeginTOTP(ctx context.Context) error {
-	id, _, err := s.ownFactors(ctx)
+	id, _, err := s.ownCredentials(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Service) BeginTOTP(ctx context.Context) error {
 // hour ago, to show it again, or a NotFound fault. issuer is what the app shows
 // the account under.
 func (s *Service) PendingTOTP(ctx context.Context, issuer string) (Enrolment, error) {
-	id, _, err := s.ownFactors(ctx)
+	id, _, err := s.ownCredentials(ctx)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -93,7 +93,7 @@ func (s *Service) pendingTOTP(ctx context.Context, id uuid.UUID) (secret, sealed
 // person ends. It returns an Unprocessable fault for a wrong code, TooMany after
 // several.
 func (s *Service) ConfirmTOTP(ctx context.Context, code string) (recovery []string, err error) {
-	id, session, err := s.ownFactors(ctx)
+	id, session, err := s.ownCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}
