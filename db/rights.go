@@ -22,6 +22,7 @@ var rightsOf = map[string]rights{
 	"audit":           {app: []string{"INSERT", "SELECT"}, purge: []string{"DELETE", "SELECT"}},
 	"audit partition": {app: []string{"SELECT"}},
 	"audit head":      {app: []string{"INSERT", "SELECT", "UPDATE"}},
+	"audit mark":      {app: []string{"SELECT"}},           // written by whoever may purge
 	"kept":            {app: []string{"INSERT", "SELECT"}}, // history that nobody rewrites
 }
 
@@ -40,9 +41,10 @@ const relationsSQL = `
 		CASE WHEN c.relkind = 'S' THEN 'sequence'
 			WHEN c.relname = 'audit_log' THEN 'audit'
 			WHEN c.oid IN (SELECT relid FROM audit) THEN 'audit partition'
-			WHEN c.relname = 'chain_heads' THEN 'audit head'
+			WHEN c.relname IN ('chain_heads', 'audit_holds', 'audit_archives') THEN 'audit head'
+			WHEN c.relname = 'audit_marks' THEN 'audit mark'
 			WHEN c.relname = $1 THEN 'version'
-			WHEN c.relname = 'policy_versions' THEN 'kept'
+			WHEN c.relname IN ('policy_versions', 'audit_purges') THEN 'kept'
 			ELSE 'table' END AS kind,
 		ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole($2) ORDER BY 1) AS app,
 		ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole($3) ORDER BY 1) AS purge,

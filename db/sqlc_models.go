@@ -58,6 +58,45 @@ type ApprovalAsker struct {
 	AskedAt  time.Time
 }
 
+type AuditArchive struct {
+	ID    uuid.UUID
+	Chain string
+	First int64
+	Last  int64
+	// of the last record in it
+	Hash       []byte
+	Begins     time.Time
+	Ends       time.Time
+	Place      string
+	Name       string
+	Bytes      int64
+	Sha256     []byte
+	VerifiedAt time.Time
+	PurgedAt   *time.Time
+}
+
+type AuditHold struct {
+	ID       uuid.UUID
+	TenantID string
+	Name     string
+	Reason   string
+	Plugin   string
+	Actor    string
+	// the ids that actor, a name or an e-mail address, stood for when the hold was placed
+	ActorIds   []string
+	Object     string
+	Class      string
+	Since      *time.Time
+	Until      *time.Time
+	PlacedBy   string
+	PlacedName string
+	PlacedAt   time.Time
+	LiftedBy   string
+	LiftedName string
+	LiftedAt   *time.Time
+	LiftReason string
+}
+
 type AuditLog struct {
 	ID uuid.UUID
 	// joins a decision and its outcome; NULL: there is no pair
@@ -92,6 +131,30 @@ type AuditLog struct {
 	After     json.RawMessage
 	PrevHash  []byte
 	Hash      []byte
+}
+
+type AuditMark struct {
+	Chain string
+	// the last record that was purged; the chain begins after it
+	Last    int64
+	Hash    []byte
+	Count   int64
+	Archive string
+	Sha256  []byte
+	At      time.Time
+	Kid     string
+	Sig     []byte
+}
+
+type AuditPurge struct {
+	ID       uuid.UUID
+	Began    time.Time
+	Ended    time.Time
+	ByKind   string
+	ByName   string
+	Records  int64
+	Archives int64
+	Error    string
 }
 
 type BreakGlass struct {

@@ -39,7 +39,8 @@ type ChainReport struct {
 	First int64  `json:"first"` // 0: no record
 	Last  int64  `json:"last"`
 	Rows  int64  `json:"rows"`
-	Hash  []byte `json:"hash"` // of the last record
+	Hash  []byte `json:"hash"`             // of the last record
+	Mark  *Mark  `json:"purged,omitempty"` // where the chain begins, when its beginning was purged
 	Bad   *Bad   `json:"bad,omitempty"`
 }
 
@@ -66,6 +67,7 @@ type Report struct {
 type checker struct {
 	ChainReport
 	at     time.Time
+	prev   []byte // prev_hash of the first record
 	heads  []seen // not yet compared
 	found  int    // compared
 	gap    *Bad   // the first gap, where gaps may be
@@ -89,6 +91,8 @@ func (c *checker) next(r *Record) *Bad {
 	begun := c.Rows > 0
 	adjacent := r.Seq == c.Last+1 // the first of all follows 32 zero bytes at 0
 	switch {
+	case c.Mark != nil && r.Seq <= c.Mark.Last:
+		return c.bad(r.Seq, BadInserted, "Record %d of %s was purged, and is there again.", r.Seq, c.Chain)
 	case r.Seq <= c.Last || r.Seq < 1:
 		return c.bad(r.Seq, BadInserted, "Record %d of %s stands after record %d: it was put there, twice or out of order.", r.Seq, c.Chain, c.Last)
 	case !adjacent && !c.sparse:
@@ -112,7 +116,7 @@ func (c *checker) next(r *Record) *Bad {
 		return bad
 	}
 	if !begun {
-		c.First = r.Seq
+		c.First, c.prev = r.Seq, r.PrevHash
 	}
 	c.Last, c.Hash, c.at = r.Seq, r.Hash, r.At
 	c.Rows++
@@ -139,6 +143,9 @@ func (c *checker) compare(r *Record) *Bad {
 // end compares what is left of the heads: there must be no record that was
 // signed and is not there.
 func (c *checker) end() *Bad {
+	if c.Mark != nil && c.Rows == 0 {
+		return c.bad(c.Last+1, BadMissing, "Record %d of %s is missing: a purge never takes the last one.", c.Last+1, c.Chain)
+	}
 	if c.Bad != nil || len(c.heads) == 0 {
 		return c.Bad
 	}

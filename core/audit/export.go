@@ -36,9 +36,10 @@ type Manifest struct {
 	By     string          `json:"by"` // who exported: kind:id
 	Chains []ManifestChain `json:"chains"`
 	Count  int64           `json:"count"`
-	Filter string          `json:"filter"` // what was asked for, for people
-	Key    string          `json:"kid"`    // "" when unsigned
-	SHA256 []byte          `json:"sha256"` // of every byte before the manifest
+	Filter string          `json:"filter"`           // what was asked for, for people
+	Key    string          `json:"kid"`              // "" when unsigned
+	Purged []Mark          `json:"purged,omitempty"` // where chains begin whose beginning was purged
+	SHA256 []byte          `json:"sha256"`           // of every byte before the manifest
 	Sig    []byte          `json:"sig"`
 	Tenant string          `json:"tenant"`
 }
@@ -63,9 +64,10 @@ func (m Manifest) message() ([]byte, error) {
 		Chains []ManifestChain `json:"chains"`
 		Count  int64           `json:"count"`
 		Filter string          `json:"filter"`
+		Purged []Mark          `json:"purged,omitempty"`
 		SHA256 []byte          `json:"sha256"`
 		Tenant string          `json:"tenant"`
-	}{m.At.UTC().Format(timeLayout), m.By, m.Chains, m.Count, m.Filter, m.SHA256, m.Tenant})
+	}{m.At.UTC().Format(timeLayout), m.By, m.Chains, m.Count, m.Filter, m.Purged, m.SHA256, m.Tenant})
 	if err != nil {
 		return nil, err
 	}
@@ -106,28 +108,18 @@ func (s *Store) Export(ctx context.Context, f Filter, format Format, sign Signer
 		sql = fmt.Sprintf("WITH found AS MATERIALIZED (SELECT %s FROM audit_log WHERE %s) SELECT %s FROM found ORDER BY at, chain, seq",
 			columns, q.condition(), columns)
 	}
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DECLARE export NO SCROLL CURSOR FOR "+sql, append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)...); err != nil {
+	m := newManifest(ctx, &f)
+	err = s.snapshot(ctx, func(tx pgx.Tx) error {
+		if err := stream(ctx, tx, out.record, sql, q.args...); err != nil {
 			return err
 		}
-		for {
-			rows, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM export", fetchRows))
-			if err != nil {
-				return err
-			}
-			records, err := pgx.CollectRows(rows, scan)
-			if err != nil || len(records) == 0 {
-				return err
-			}
-			for i := range records {
-				if err := out.record(&records[i]); err != nil {
-					return err
-				}
-			}
+		if l, ok := out.(*lines); ok && m.Filter == "" {
+			m.Purged, err = beginnings(ctx, tx, m.Tenant, l)
 		}
+		return err
 	})
 	if err == nil {
-		err = out.end(newManifest(ctx, &f), sign)
+		err = out.end(m, sign)
 	}
 	if err == nil {
 		err = buf.Flush()
@@ -136,6 +128,33 @@ func (s *Store) Export(ctx context.Context, f Filter, format Format, sign Signer
 		return fmt.Errorf("export the audit: %w", err)
 	}
 	return nil
+}
+
+// snapshot runs f on one state of the database.
+func (s *Store) snapshot(ctx context.Context, f func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+}
+
+// stream hands over the rows of a SELECT of columns, a few at a time.
+func stream(ctx context.Context, tx pgx.Tx, each func(*Record) error, sql string, args ...any) error {
+	if _, err := tx.Exec(ctx, "DECLARE export NO SCROLL CURSOR FOR "+sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...); err != nil {
+		return err
+	}
+	for {
+		rows, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM export", fetchRows))
+		if err != nil {
+			return err
+		}
+		records, err := pgx.CollectRows(rows, scan)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		for i := range records {
+			if err := each(&records[i]); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // exporter writes records in one format.

@@ -29,8 +29,8 @@ type VerifyConfig struct {
 const progressEvery = 10_000
 
 // Verify recomputes every chain in the database and compares it with the signed
-// heads. It reads one snapshot, needs only SELECT on audit_log and chain_heads,
-// and changes nothing. The report names the first bad record of each chain; an
+// heads. A chain whose beginning was purged begins after its signed mark. It reads one
+// snapshot, needs only SELECT on audit_log, audit_marks and chain_heads, and changes nothing. The report names the first bad record of each chain; an
 // error means that the answer is not known.
 func Verify(ctx context.Context, pool *pgxpool.Pool, c VerifyConfig) (Report, error) {
 	// The heads first: every row they name is in a snapshot taken after.
@@ -51,11 +51,21 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, c VerifyConfig) (Report, er
 		for chain := range w.heads {
 			chains = append(chains, chain)
 		}
+		begins, err := marks(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for chain := range begins {
+			chains = append(chains, chain)
+		}
 		slices.Sort(chains)
 		p := progress{tell: c.Progress}
 		for _, chain := range slices.Compact(chains) {
 			k := newChecker(chain, w.heads[chain])
 			checked = append(checked, k)
+			if m, ok := begins[chain]; ok && k.begin(&m, c.Keys) != nil {
+				continue
+			}
 			if err := verifyChain(ctx, tx, k, &p); err != nil {
 				return err
 			}

@@ -198,6 +198,10 @@ func (v *exportVerifier) report() Report {
 		v.note(v.cutOff())
 	} else {
 		v.counts(m)
+		for i := range m.Purged {
+			one := &m.Purged[i]
+			v.note(v.checker(one.Chain).begun(one, v.keys))
+		}
 		if !bytes.Equal(m.SHA256, v.sum[:]) {
 			v.note(&Bad{Code: BadExport, Sentence: "The records are not those the manifest was made for."})
 		}
