@@ -23,6 +23,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
@@ -42,19 +43,20 @@ type Check struct {
 
 // Config is what the server answers with.
 type Config struct {
-	Identity *identity.Service
-	SSO      *sso.Service
-	Registry *registry.Registry
-	Rules    *rulebook.Rulebook
-	Plugins  *pluginmgr.Manager
-	Settings *settings.Settings
-	Audit    *audit.Store
-	Proof    Proof
-	SIEM     *siem.Service
-	Gate     *gate.Gate
-	Events   *canonical.Lane
-	Calls    *operator.Lane
-	Egress   *proxy.Lane
+	Identity  *identity.Service
+	SSO       *sso.Service
+	Registry  *registry.Registry
+	Rules     *rulebook.Rulebook
+	Plugins   *pluginmgr.Manager
+	Settings  *settings.Settings
+	Audit     *audit.Store
+	Proof     Proof
+	SIEM      *siem.Service
+	Retention *retention.Service
+	Gate      *gate.Gate
+	Events    *canonical.Lane
+	Calls     *operator.Lane
+	Egress    *proxy.Lane
 
 	Approvals *approval.Service
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -28,6 +29,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
@@ -44,6 +46,7 @@ import (
 // core is everything that runs in one process.
 type core struct {
 	dataDir  string
+	owner    string // connection string of the database's owner
 	public   string // address people and plugins use
 	identity *identity.Service
 	server   *handlers.Server
@@ -165,6 +168,11 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	forwarding := siem.New(siem.Config{Pool: pool, Store: store, Sealer: sealer, Replica: replica, Log: log})
 	c.run("audit forwarding", forwarding.Run)
+	keeper, err := c.retention(conf, pool, store, people, replica)
+	if err != nil {
+		return nil, err
+	}
+	c.run("audit retention", keeper.Run)
 
 	networks := pluginNetworks(conf, at)
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return networks }, Own: func() []netip.AddrPort { return own }})
@@ -213,7 +221,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Rules:    book,
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn,
-		SIEM: forwarding, Proof: proof{pool: pool, heads: heads},
+		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },
@@ -261,6 +269,7 @@ func (c *core) database(ctx context.Context, conf *settings.Settings, env map[st
 	if err != nil {
 		return nil, err
 	}
+	c.owner = owner
 	c.run("audit partitions", func(ctx context.Context) error { return partitions(ctx, owner, c.log) })
 	pool, err := db.OpenConfig(ctx, db.Config{URL: app, Name: replica})
 	if err != nil {
@@ -268,6 +277,31 @@ func (c *core) database(ctx context.Context, conf *settings.Settings, env map[st
 	}
 	c.stops = append(c.stops, pool.Close)
 	return pool, nil
+}
+
+// retention builds what archives and purges the audit.
+func (c *core) retention(conf *settings.Settings, pool *pgxpool.Pool, store *audit.Store, sign audit.Signer, replica string) (*retention.Service, error) {
+	config := retention.Config{
+		Pool: pool, Owner: c.owner, Store: store, Sign: sign, Folder: filepath.Join(c.dataDir, "archive"), Replica: replica, Log: c.log,
+		Keys: func(ctx context.Context) (audit.Keys, error) {
+			keys, err := identity.PublicKeys(ctx, pool)
+			return func(kid string) (ed25519.PublicKey, bool) { k, ok := keys[kid]; return k, ok }, err
+		},
+		Keep: func() retention.Keep {
+			return retention.Keep{
+				PHI: conf.Int(settings.AuditKeepPHI), PII: conf.Int(settings.AuditKeepPII), Confidential: conf.Int(settings.AuditKeepConfidential),
+				Security: conf.Int(settings.AuditKeepSecurity), Other: conf.Int(settings.AuditKeepOther),
+			}
+		},
+	}
+	if address := conf.String(settings.AuditArchiveBucket); address != "" {
+		bucket, err := retention.NewBucket(address, conf.String(settings.AuditArchiveRegion), conf.String(settings.AuditArchiveKey), conf.String(settings.AuditArchiveSecret))
+		if err != nil {
+			return nil, err
+		}
+		config.Bucket = bucket
+	}
+	return retention.New(config), nil
 }
 
 // partitions keeps the audit's months ahead of the calendar.

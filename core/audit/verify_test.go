@@ -252,7 +252,7 @@ func TestHeadWriterRuns(t *testing.T) {
 	}
 }
 
-// Verifying needs no right but to read two tables.
+// Verifying needs no right but to read three tables.
 func TestVerifyingNeedsOnlyToRead(t *testing.T) {
 	d := dbtest.New(t)
 	fill(t, d)
@@ -261,7 +261,7 @@ func TestVerifyingNeedsOnlyToRead(t *testing.T) {
 	t.Cleanup(func() {
 		_, _ = d.Owner.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role)
 	})
-	exec(t, d, "GRANT SELECT ON audit_log, chain_heads TO "+role)
+	exec(t, d, "GRANT SELECT ON audit_log, audit_marks, chain_heads TO "+role)
 	c := d.Owner.Config()
 	c.ConnConfig.User, c.ConnConfig.Password = role, ""
 	pool, err := pgxpool.NewWithConfig(t.Context(), c)

@@ -91,19 +91,13 @@ type place interface {
 
 // place returns the place of that kind, or the one that new archives go to for "".
 func (s *Service) place(kind string) (place, error) {
-	if kind == "folder" || s.Bucket == nil {
-		return folder(s.Folder), nil
-	}
-	b, err := s.Bucket()
 	switch {
-	case err != nil:
-		return nil, err
-	case b == nil && kind == "":
-		return folder(s.Folder), nil
-	case b == nil:
-		return nil, fault.New(fault.Conflict, "retention.no_bucket", "The archive is in a bucket, and no bucket is set now; set audit_archive_s3.")
+	case s.Bucket != nil && kind != "folder":
+		return s.Bucket, nil
+	case kind == "s3":
+		return nil, fault.New(fault.Conflict, "retention.no_bucket", "The archive is in a bucket, and no bucket is set now; set audit_archive_bucket.")
 	}
-	return b, nil
+	return folder(s.Folder), nil
 }
 
 // folder is a directory on this machine.

@@ -54,15 +54,7 @@ func NewBucket(address, region, key, secret string) (*Bucket, error) {
 	return &Bucket{client, bucket, prefix}, nil
 }
 
-// CheckBucket says what is wrong with the address of a bucket.
-func CheckBucket(address string) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	return checkAddress(u)
-}
-
+// checkAddress says what is wrong with the address of a bucket.
 func checkAddress(u *url.URL) error {
 	bucket := strings.Trim(u.Path, "/")
 	switch {

@@ -45,7 +45,6 @@ type world struct {
 	folder string
 	now    time.Time
 	keep   retention.Keep
-	bucket *retention.Bucket
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	w.store = audit.NewStore(w.db.Pool)
 	w.Service = retention.New(retention.Config{
 		Pool: w.db.Pool, Owner: w.db.OwnerURL, Store: w.store, Sign: w.pen, Keys: func(context.Context) (audit.Keys, error) { return w.pen.keys, nil },
-		Keep: func() retention.Keep { return w.keep }, Folder: w.folder, Bucket: func() (*retention.Bucket, error) { return w.bucket, nil },
+		Keep: func() retention.Keep { return w.keep }, Folder: w.folder,
 		Replica: "one", Now: func() time.Time { return w.now }, Poll: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	return w

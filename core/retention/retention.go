@@ -44,11 +44,11 @@ type Config struct {
 	Sign    audit.Signer
 	Keys    func(context.Context) (audit.Keys, error) // the public keys archives are verified with
 	Keep    func() Keep
-	Folder  string                        // where archives are, unless Bucket says otherwise
-	Bucket  func() (b *Bucket, err error) // where archives are put; nil, or a nil bucket: Folder
-	Replica string                        // holder of the lease
-	Now     func() time.Time              // default: time.Now
-	Poll    time.Duration                 // how often it is asked whether a purge is due; default one hour
+	Folder  string           // where archives are, unless Bucket says otherwise
+	Bucket  *Bucket          // where archives are put; nil: Folder
+	Replica string           // holder of the lease
+	Now     func() time.Time // default: time.Now
+	Poll    time.Duration    // how often it is asked whether a purge is due; default one hour
 	Log     *slog.Logger
 }
 

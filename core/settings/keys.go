@@ -74,6 +74,15 @@ const (
 
 	AuditHeadsInterval
 	AuditGroupSize
+	AuditKeepPHI
+	AuditKeepPII
+	AuditKeepConfidential
+	AuditKeepSecurity
+	AuditKeepOther
+	AuditArchiveBucket
+	AuditArchiveRegion
+	AuditArchiveKey
+	AuditArchiveSecret
 
 	PolicyFourEyes
 
@@ -86,6 +95,7 @@ const (
 	minute   = int64(time.Minute)
 	hour     = int64(time.Hour)
 	aDay     = int64(day)
+	sixYears = 2190 // days
 	megabyte = 1 << 20
 )
 
@@ -211,6 +221,24 @@ var declared = [keyCount]Definition{
 		Description: "Time between two signed heads of the audit chains."},
 	AuditGroupSize: {Name: "audit_group_size", Group: "Audit", Type: TypeInt, Min: 1, Max: 10_000, Default: "1024", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Most decisions that share one commit."},
+	AuditKeepPHI: {Name: "audit_keep_phi", Group: "Audit", Type: TypeInt, Min: sixYears, Max: 36_500, Default: "2555", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
+		Description: "Days that records about protected health information are kept; at least six years, 45 CFR 164.316(b)(2)(i)."},
+	AuditKeepPII: {Name: "audit_keep_pii", Group: "Audit", Type: TypeInt, Min: 30, Max: 36_500, Default: "2190", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
+		Description: "Days that records about personal data are kept."},
+	AuditKeepConfidential: {Name: "audit_keep_confidential", Group: "Audit", Type: TypeInt, Min: 30, Max: 36_500, Default: "2190", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
+		Description: "Days that records about confidential data are kept."},
+	AuditKeepSecurity: {Name: "audit_keep_security", Group: "Audit", Type: TypeInt, Min: sixYears, Max: 36_500, Default: "2190", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
+		Description: "Days that changes, refusals and sign-ins are kept; at least six years, 45 CFR 164.316(b)(2)(i)."},
+	AuditKeepOther: {Name: "audit_keep_other", Group: "Audit", Type: TypeInt, Min: 30, Max: 36_500, Default: "2190", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
+		Description: "Days that every other record is kept."},
+	AuditArchiveBucket: {Name: "audit_archive_bucket", Group: "Audit", Class: trait.Internal, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "S3 bucket that records are archived to before they are purged, such as https://s3.example.org/bucket/prefix; empty: the folder archive in the data directory."},
+	AuditArchiveRegion: {Name: "audit_archive_region", Group: "Audit", Class: trait.Internal, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "Region of the bucket; empty: us-east-1, which stores without regions expect."},
+	AuditArchiveKey: {Name: "audit_archive_key", Group: "Audit", Class: trait.Confidential, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "Access key id for the bucket."},
+	AuditArchiveSecret: {Name: "audit_archive_secret", Group: "Audit", Class: trait.Confidential, Secret: true, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "Secret access key for the bucket."},
 
 	PolicyFourEyes: {Name: "policy_four_eyes", Group: "Policy", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.PolicyManager,
 		Description: "Whether a second person has to approve before rules are published."},
