@@ -61,6 +61,15 @@ func (c *teller) letters(admin string, publisher *target) {
 	c.ask(admin, 422, "POST", "/messaging/consumers/broken/replay", map[string]any{})
 	c.ask(admin, 409, "POST", "/messaging/consumers/publisher/replay", map[string]any{"beginning": true})
 
+	mapped := map[string]any{"transformers": []any{map[string]any{"name": "short", "from": "greeting.requested", "to": "Own", "expression": "[.language]"}},
+		"events": map[string]any{"subscribes": []string{"greeting.requested"}}}
+	mapper := c.enabled("mapper", mapped, broken)
+	c.ask(admin, 200, "POST", "/canonical/transform", map[string]any{"plugin": "mapper", "transformer": "short", "data": map[string]any{"language": "en"}})
+	c.ask(mapper.Token, 422, "POST", "/canonical/transform", map[string]any{"transformer": "short", "data": 7})
+	c.ask(mapper.Token, 403, "POST", "/canonical/transform", map[string]any{"plugin": "broken", "transformer": "short", "data": 7})
+	c.ask(admin, 404, "POST", "/canonical/transform", map[string]any{"plugin": "mapper", "transformer": "none", "data": 7})
+	c.ask(admin, 400, "POST", "/canonical/transform", map[string]any{"plugin": "mapper", "transformer": "short"})
+
 	mixed := c.request(c.t, publisher.Token, "POST", "/messaging/events", []any{
 		map[string]any{"specversion": "1.0", "id": "four", "source": "publisher", "type": "something.else", "data": 1},
 		map[string]any{"specversion": "1.0", "id": "five", "source": "publisher", "type": "greeting.requested", "data": map[string]any{"language": "en"}},

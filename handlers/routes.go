@@ -79,6 +79,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/messaging/dead-letters/:id", who: users, needs: watch, action: "event.view", handler: s.showLetter},
 		{method: post, path: "/messaging/dead-letters/:id/replay", who: users, needs: watch, action: "event.replay", handler: s.replayLetter},
 		{method: post, path: "/messaging/dead-letters/:id/discard", who: users, needs: watch, action: "event.discard", handler: s.discardLetter},
+		{method: post, path: "/canonical/transform", who: parties, needs: watch, action: "event.view", handler: s.transform, body: event},
 		{method: get, path: "/messaging/stats", who: users, needs: watch, action: "event.view", handler: s.messagingStats},
 
 		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},

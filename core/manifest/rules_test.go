@@ -540,6 +540,8 @@ var eventRows = []row{
 	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "CanonicalUser", "expression": "nope(.)"}]`, "transformers.invalid"},
 	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "CanonicalUser", "expression": "import \"x\" as x; ."}]`, "transformers.invalid"},
 	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "CanonicalUser", "expression": "input"}]`, "transformers.invalid"},
+	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "CanonicalUser", "expression": "now"}]`, "transformers.invalid"},
+	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "A", "expression": "."}, {"name": "in", "from": "Own", "to": "B", "expression": "."}]`, "transformers.invalid"},
 	{notes, "/transformers", `[{"name": "in", "from": "Own", "to": "CanonicalUser", "language": "jsonata", "expression": "."}]`, "transformers.invalid"},
 	{notes, "/transformers", `[{"name": "in", "to": "CanonicalUser", "expression": "."}]`, "transformers.invalid"},
 	{notes, "/transformers", `[{"name": " ", "from": "Own", "to": "CanonicalUser", "expression": "."}]`, "transformers.invalid"},

@@ -2,8 +2,9 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/itchyny/gojq"
+	"github.com/vivified/vivified/core/jq"
 )
 
 var transformerFields = []field{
@@ -14,14 +15,11 @@ var transformerFields = []field{
 	{name: "expression", shape: aString, missing: "transformers.invalid", wrong: "transformers.invalid"},
 }
 
-// The limits of transformers.
-const (
-	maxTransformers = 64
-	maxExpression   = 16 << 10 // bytes
-)
+// maxTransformers is how many a plugin may declare.
+const maxTransformers = 64
 
-// transformers reads the mappings to and from canonical models. Their programs
-// are compiled without modules, environment or further input: they are pure.
+// transformers reads the mappings to and from the data of events. One side names an
+// event type, or a pattern, of the manifest; the other is the plugin's own form.
 func (c *checker) transformers(v *value, at place) {
 	for i, d := range c.list(v, at, maxTransformers) {
 		at := at.item(i)
@@ -47,24 +45,59 @@ func (c *checker) transformers(v *value, at place) {
 			c.fail("transformers.invalid", at.member("expression"), fmt.Sprintf("Transformer '%s' %s", show(t.Name), why))
 			continue
 		}
+		if why := c.m.unclear(t); why != "" {
+			c.fail("transformers.invalid", at, fmt.Sprintf("Transformer '%s' %s", show(t.Name), why))
+			continue
+		}
 		c.m.Transformers = append(c.m.Transformers, t)
 	}
 }
 
+// unclear returns why it would not be clear when t is applied, beside the
+// transformers before it, or "".
+func (m *Manifest) unclear(t Transformer) string {
+	says, hears := m.Says(t), m.Hears(t)
+	if says && hears {
+		return "names event types of the manifest on both sides; one must be the plugin's own form"
+	}
+	for _, other := range m.Transformers {
+		switch {
+		case other.Name == t.Name:
+			return "has the name of another one"
+		case says && m.Says(other) && samePattern(t.To, other.To):
+			return "maps to the same event type as '" + show(other.Name) + "'"
+		case hears && m.Hears(other) && samePattern(t.From, other.From):
+			return "maps from the same event type as '" + show(other.Name) + "'"
+		}
+	}
+	return ""
+}
+
+// Says reports whether t maps the plugin's own form to an event type it publishes.
+func (m *Manifest) Says(t Transformer) bool {
+	return slices.ContainsFunc(m.Events.Publishes, func(p Publish) bool { return samePattern(p.Type, t.To) })
+}
+
+// Hears reports whether t maps an event type, or those of a pattern, that the
+// plugin subscribes to, to the plugin's own form.
+func (m *Manifest) Hears(t Transformer) bool {
+	return slices.ContainsFunc(m.Events.Subscribes, func(pattern string) bool { return samePattern(pattern, t.From) || MatchEventType(pattern, t.From) })
+}
+
+// samePattern reports whether two names, in either style, are of the same event types.
+func samePattern(a, b string) bool {
+	x, ok := NormalizeEventPattern(a)
+	y, also := NormalizeEventPattern(b)
+	return ok && also && x == y
+}
+
 // jqFault returns what is wrong with a jq program, or "".
 func jqFault(program string) string {
-	if len(program) > maxExpression {
-		return "is longer than 16 KiB"
-	}
 	if blank(program) {
 		return "has no expression"
 	}
-	q, err := gojq.Parse(program)
-	if err == nil {
-		_, err = gojq.Compile(q)
-	}
-	if err != nil {
-		return "does not compile: " + show(err.Error())
+	if _, err := jq.Compile(program); err != nil {
+		return show(err.Error())
 	}
 	return ""
 }

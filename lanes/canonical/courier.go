@@ -259,8 +259,10 @@ func (c *courier) try(ctx context.Context, it *item) (wait time.Duration, over b
 	if it.tries++; it.tries == 1 {
 		it.first = began
 	}
-	// What is under way when the plugin is disabled or the core stops may finish.
-	err = l.post(carrier(c.quit, it.m.Trace), to, it.m, w)
+	if err = w.unmapped; err == nil {
+		// What is under way when the plugin is disabled or the core stops may finish.
+		err = l.post(carrier(c.quit, it.m.Trace), to, it.m, w)
+	}
 	if err == nil {
 		l.ended(it.m, w, call, began, it.tries, "")
 		if l.done(context.WithoutCancel(ctx), it.ticket()) != nil {
@@ -269,7 +271,7 @@ func (c *courier) try(ctx context.Context, it *item) (wait time.Duration, over b
 		return 0, true
 	}
 	l.ended(it.m, w, call, began, it.tries, err.Error())
-	if it.tries < l.Limits.MaxDeliver && l.Now().Sub(it.first) < l.Limits.MaxAge {
+	if w.unmapped == nil && it.tries < l.Limits.MaxDeliver && l.Now().Sub(it.first) < l.Limits.MaxAge {
 		return backoff(it.tries), false
 	}
 	if l.bury(ctx, c.plugin, c.name, it.m, it.ticket(), it.tries, err.Error()) != nil {
@@ -299,7 +301,7 @@ func (c *courier) decide(m meta, data []byte) (*registry.Plugin, word, uuid.UUID
 	if !ok || to.State != policy.Active {
 		return nil, word{}, uuid.Nil, nil
 	}
-	w := l.judge(snap, m, data, to.Party(), to.Level())
+	w := l.judge(snap, m, data, to)
 	call, err := l.rounds.join(m, w, receivers(snap, m))
 	return to, w, call, err
 }

@@ -16,14 +16,21 @@ type word struct {
 	decision policy.Decision
 	data     []byte   // what the receiver may see
 	removed  []string // JSON Pointers of what it may not
+	unmapped error    // why its own transformer gives it nothing
 }
 
-// judge decides what one receiver may see of an event, and prepares that.
-func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to policy.Party, level audit.Level) word {
-	return l.weigh(snap, m, data, to, level, l.Gate.Judge)
+// judge decides what one subscriber may see of an event, and prepares that: its
+// transformer comes last, so that it is given nothing that was to be removed.
+func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to *registry.Plugin) word {
+	w := l.weigh(snap, m, data, to.Party(), to.Level(), l.Gate.Judge)
+	if w.decision.Allow {
+		w.data, w.unmapped = l.own(to.Manifest, m.Type, w.data)
+	}
+	return w
 }
 
-// weigh is judge with another voice than the gate's, whose decisions count as traffic.
+// weigh decides what anybody may see of an event, with a voice that may be another
+// than the gate's, whose decisions count as traffic.
 func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Party, level audit.Level, decide func(*policy.Request) policy.Decision) word {
 	w := word{receiver: to, level: level}
 	from := policy.Party{Kind: actor.Plugin, ID: m.Publisher, Tenant: m.Tenant, State: "unregistered"}

@@ -55,6 +55,7 @@ type Limits struct {
 	Timeout    time.Duration // of one webhook; default 10 s
 	AckWait    time.Duration // how long the bus waits for a sign of life of a delivery before it hands the event out again; default 30 s
 	Data       int64         // bytes of an event's data; default 1 MiB
+	Transform  time.Duration // how long a plugin's transformer may take; default 50 ms
 	Rate       int           // events a second and publisher; default 1,000
 	InFlight   int           // publishes at a time and publisher; default 64
 	Outbox     int64         // events that may wait while the bus is down; default 100,000
@@ -71,6 +72,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxAge, 24*time.Hour)
 	set(&l.Timeout, 10*time.Second)
 	set(&l.AckWait, 30*time.Second)
+	set(&l.Transform, 50*time.Millisecond)
 	if l.MaxDeliver <= 0 {
 		l.MaxDeliver = 20
 	}
@@ -140,12 +142,17 @@ func (l *Lane) declaration(m *manifest.Manifest, typ string) (publication, bool)
 	if !ok {
 		return publication{}, false
 	}
+	p, ok := l.compiledOf(m).by[declared.Type]
+	return p, ok
+}
+
+// compiledOf returns what m declares, compiled at its first use.
+func (l *Lane) compiledOf(m *manifest.Manifest) *publications {
 	ps, ok := l.compiled.Load(m)
 	if !ok {
 		ps, _ = l.compiled.LoadOrStore(m, compile(m))
 	}
-	p, ok := ps.(*publications).by[declared.Type]
-	return p, ok
+	return ps.(*publications)
 }
 
 // forget drops what was compiled for manifests that are no longer in force.

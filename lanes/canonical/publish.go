@@ -35,8 +35,8 @@ type Receipt struct {
 
 // Publish decides on an event of the plugin that acts in ctx and keeps it
 // durably; when it returns without error the event survives a crash. Errors are
-// faults: Denied, Invalid, Unprocessable for data that breaks its schema,
-// TooLarge, TooMany, Unavailable while the audit does not answer, or neither bus
+// faults: Denied, Invalid, Unprocessable for data that its transformer does not
+// map or that breaks its schema, TooLarge, TooMany, Unavailable while the audit does not answer, or neither bus
 // nor outbox takes the event.
 func (l *Lane) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	who, snap := actor.From(ctx), l.Plugins.Snapshot()
@@ -59,6 +59,9 @@ func (l *Lane) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	classes := p.Classes | declared.declared.Classes
 	if isDeclared {
 		classes |= declared.marks.Classes()
+		if p.Data, err = l.canonical(ctx, declared, p.Data); err != nil {
+			return Receipt{}, err
+		}
 		if err := declared.check(p.Data); err != nil {
 			return Receipt{}, err
 		}

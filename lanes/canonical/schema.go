@@ -12,7 +12,9 @@ import (
 
 // publications are the declarations of one manifest, compiled.
 type publications struct {
-	by map[string]publication // by declared type or pattern
+	by           map[string]publication  // by declared type or pattern
+	hears        map[string]*transformer // for what is received, by type or pattern
+	transformers []*transformer          // all of them
 }
 
 // publication is one event type a plugin may publish.
@@ -21,14 +23,27 @@ type publication struct {
 	marks    *canon.Marks
 	schema   *canon.Schema // nil: none was declared
 	digest   string        // of the schema, to know marks of another version
+
+	transformer *transformer // from the publisher's own form; nil: it sends the declared one
 }
 
 // compile prepares what a manifest declares. A schema this version cannot
 // compile leaves its type undeclared: nothing is published without its check.
 func compile(m *manifest.Manifest) *publications {
-	ps := &publications{by: make(map[string]publication, len(m.Events.Publishes))}
+	ps := &publications{by: make(map[string]publication, len(m.Events.Publishes)), hears: map[string]*transformer{}}
+	says := map[string]*transformer{}
+	for _, declared := range m.Transformers {
+		t := compileTransformer(declared)
+		ps.transformers = append(ps.transformers, t)
+		if to, ok := manifest.NormalizeEventPattern(declared.To); ok && m.Says(declared) {
+			says[to] = t
+		}
+		if from, ok := manifest.NormalizeEventPattern(declared.From); ok && m.Hears(declared) {
+			ps.hears[from] = t
+		}
+	}
 	for _, declared := range m.Events.Publishes {
-		p := publication{declared: declared}
+		p := publication{declared: declared, transformer: says[declared.Type]}
 		var err error
 		if p.marks, err = canon.ReadMarks(declared.Schema); err != nil {
 			continue

@@ -262,6 +262,13 @@ func (o *outlet) pass(ctx context.Context, msg jetstream.Msg) error {
 		return nil
 	}
 	began := l.Now()
+	if w.unmapped != nil { // another try would give no more
+		l.ended(m, w, call, began, 1, w.unmapped.Error())
+		if l.bury(ctx, o.plugin, o.consumer, m, t, 1, w.unmapped.Error()) != nil {
+			return l.again(t, time.Second)
+		}
+		return nil
+	}
 	o.doubt(t)
 	if ctx.Err() != nil {
 		l.ended(m, w, call, began, 1, "the stream ended before it was sent")
@@ -293,7 +300,7 @@ func (o *outlet) decide(m meta, data []byte) (uuid.UUID, word, error) {
 		return uuid.Nil, word{}, err
 	}
 	snap := l.Plugins.Snapshot()
-	w := l.judge(snap, m, data, p.Party(), p.Level())
+	w := l.judge(snap, m, data, p)
 	call, err := l.rounds.join(m, w, receivers(snap, m))
 	return call, w, err
 }
@@ -358,6 +365,10 @@ func (l *Lane) replay(ctx context.Context, out *outlet, consumer jetstream.Consu
 			continue
 		}
 		began := l.Now()
+		if w.unmapped != nil {
+			l.ended(m, w, call, began, 1, w.unmapped.Error())
+			continue
+		}
 		if err := out.send(m.sent(w.data, w.removed)); err != nil {
 			l.ended(m, w, call, began, 1, "the connection closed")
 			return nil
