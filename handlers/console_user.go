@@ -3,8 +3,6 @@ package handlers
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,8 +63,14 @@ func (v *visit) user(ctx context.Context, u identity.User) (views.UserDetail, er
 		UserRow: v.userRow(u, roles), Since: u.CreatedAt, Actions: v.userActions(ctx, u), Facts: userFacts(u),
 		Roles: v.roleField(roles, u.Roles), RolesWhy: why,
 	}
-	if props.Traits, err = v.traitsOf(ctx, u.ID); err != nil {
+	held, err := v.Identity.Effective(ctx, u.ID)
+	if err != nil {
 		return props, err
+	}
+	props.Traits, props.Given, props.Places = v.traitsFrom(ctx, held), v.given(ctx, u, held, why), v.places(ctx, u, why)
+	if u.Status != identity.Deleted {
+		props.Give = &views.Action{Label: "Give a role or trait", Icon: "plus", Ask: true, Href: userPath(u, "grant"), Why: why}
+		props.Join = &views.Action{Label: "Add to a group", Icon: "plus", Ask: true, Href: userPath(u, "groups", "join"), Why: why}
 	}
 	if props.Identities, err = v.identitiesOf(ctx, u.ID, userPath(u, "identities")); err != nil {
 		return props, err
@@ -102,40 +106,6 @@ func userFacts(u identity.User) []views.KV {
 		facts = append(facts, views.KV{Label: "Password set", Body: views.Zoned(*u.PasswordSet, views.Full)})
 	}
 	return append(facts, views.KV{Label: "Id", Value: u.ID.String(), Mono: true, Copy: true})
-}
-
-// traitsOf lists what a person may do in the end, and where each trait comes from.
-func (v *visit) traitsOf(ctx context.Context, id uuid.UUID) ([]views.TraitFrom, error) {
-	held, err := v.Identity.Effective(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	var out []views.TraitFrom
-	for _, h := range held {
-		var from []string
-		for _, s := range h.From {
-			if text := v.source(ctx, s); !slices.Contains(from, text) {
-				from = append(from, text)
-			}
-		}
-		out = append(out, views.TraitFrom{Name: h.Trait.Name, From: strings.Join(from, "; "), Expires: when(h.Expires)})
-	}
-	return out, nil
-}
-
-// source writes one reason why a person has a trait.
-func (v *visit) source(ctx context.Context, s identity.Source) string {
-	switch s.From {
-	case identity.FromRole:
-		return "role " + orElse(s.Label, s.Name)
-	case identity.ImpliedBy:
-		return "implied by " + s.Name
-	}
-	text := "granted by " + v.nameOf(ctx, s.GrantedBy)
-	if s.Reason != "" {
-		text += ": " + s.Reason
-	}
-	return text
 }
 
 // sessionsOf lists the sessions of a person; each but the one that looks can be

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -56,20 +55,21 @@ func (s *Server) saveRoles(c echo.Context) error {
 	return answerUser(c, v, http.StatusUnprocessableEntity, u, props)
 }
 
-// keepEnds returns the roles to give: those held already keep their end, so that
-// saving a form makes nothing last longer.
+// keepEnds returns the roles to give: those held already keep their end and their
+// reason, so that saving a form makes nothing last longer.
 func keepEnds(names []string, held []identity.Held) []identity.RoleGrant {
-	ends := map[string]*time.Time{}
+	given := map[string]identity.Source{}
 	for _, h := range held {
 		for _, from := range h.From {
 			if from.From == identity.FromRole {
-				ends[from.Name] = from.Expires
+				given[from.Name] = from
 			}
 		}
 	}
 	grants := roleGrants(names)
 	for i := range grants {
-		grants[i].Expires = ends[grants[i].Role]
+		was := given[grants[i].Role]
+		grants[i].Expires, grants[i].Reason = was.Expires, was.Reason
 	}
 	return grants
 }

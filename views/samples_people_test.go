@@ -51,8 +51,27 @@ func traitsFrom() []views.TraitFrom {
 	return []views.TraitFrom{{Name: "viewer", From: "role Viewer"}, {Name: "handles_pii", From: "granted by Mara Lindqvist", Expires: now.Add(23 * time.Hour)}, {Name: "audit_required", From: "implied by handles_pii"}}
 }
 
+func given() []views.GivenRow {
+	actions := func(kind, name string) []views.Action {
+		return []views.Action{{Label: "Change", Object: name, Ask: true, Href: views.UserPath("u2", kind, name, "grant")}, {Label: "Take away", Object: name, Danger: true, Ask: true, Href: views.UserPath("u2", kind, name, "revoke")}}
+	}
+	return []views.GivenRow{
+		{Name: "Viewer", By: "Mara Lindqvist", At: ago(4000 * time.Hour), Actions: actions("roles", "viewer")},
+		{Name: "handles_pii", Trait: true, By: "Mara Lindqvist", At: ago(time.Hour), Reason: "Covers the discharge desk", Expires: now.Add(23 * time.Hour), Actions: actions("traits", "handles_pii")},
+	}
+}
+
+func places() []views.PlaceRow {
+	return []views.PlaceRow{
+		{Group: "Ward 4B", Provider: "Northgate SSO", At: ago(400 * time.Hour)},
+		{Group: "On call", By: "Mara Lindqvist", At: ago(time.Hour), Reason: "Weekend", Expires: now.Add(50 * time.Hour), Actions: []views.Action{{Label: "Take out", Object: "On call", Danger: true, Ask: true, Href: views.UserPath("u2", "groups", "g2", "leave")}}},
+	}
+}
+
 func user() views.UserDetail {
 	return views.UserDetail{
+		Given: given(), Give: &views.Action{Label: "Give a role or trait", Icon: "plus", Ask: true, Href: views.UserPath("u2", "grant")},
+		Places: places(), Join: &views.Action{Label: "Add to a group", Icon: "plus", Ask: true, Href: views.UserPath("u2", "groups", "join")},
 		UserRow: userRows()[1], Since: ago(4000 * time.Hour), Roles: roleField(), Traits: traitsFrom(), Sessions: sessions(), Keys: keys(),
 		Actions: []views.Action{{Label: "Suspend", Icon: "user-x", Danger: true, Ask: true, Href: views.UserPath("u2", "suspend")}, {Label: "Delete", Icon: "trash-2", Danger: true, Ask: true, Href: views.UserPath("u2", "delete"), Why: &views.Why{Text: "People with records in the audit are suspended, not deleted."}}},
 		Facts:   []views.KV{{Label: "Source", Value: "Northgate SSO"}, {Label: "Second factor", Value: "off"}, {Label: "Last seen", Body: views.Zoned(ago(26*time.Hour), views.Full)}, {Label: "Id", Value: "0195aa10-7e4c-7d21-9f00-4c1d55b0c41d", Mono: true, Copy: true}},

@@ -51,6 +51,10 @@ type UserDetail struct {
 	Actions  []Action    // suspend, delete, …
 	Roles    Field       // Type Checks
 	RolesWhy *Why        // why the roles may not be changed
+	Given    []GivenRow  // by hand, with ends and reasons
+	Give     *Action     // Ask; nil: nobody can be given anything here
+	Places   []PlaceRow  // groups they are in
+	Join     *Action     // Ask; nil as Give
 	Traits   []TraitFrom // effective, with where each comes from
 	Facts    []KV
 	Sessions []SessionRow
@@ -63,7 +67,7 @@ type UserDetail struct {
 // TraitFrom is an effective trait and where it comes from.
 type TraitFrom struct {
 	Name    string
-	From    string // role Viewer, implied by admin, granted by Mara Lindqvist
+	From    string // role Viewer, group Ward 4B → role Viewer, implied by admin, granted by Mara Lindqvist
 	Expires time.Time
 }
 
