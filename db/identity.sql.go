@@ -368,6 +368,31 @@ func (q *Queries) InvitationUse(ctx context.Context, at time.Time, hash []byte) 
 	return result.RowsAffected(), nil
 }
 
+const refreshTokenEnded = `-- name: RefreshTokenEnded :many
+SELECT DISTINCT family FROM plugin_refresh_tokens WHERE revoked_at > $1::timestamptz
+`
+
+// RefreshTokenEnded returns the families that ended since a time.
+func (q *Queries) RefreshTokenEnded(ctx context.Context, since time.Time) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, refreshTokenEnded, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var family uuid.UUID
+		if err := rows.Scan(&family); err != nil {
+			return nil, err
+		}
+		items = append(items, family)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const refreshTokenInsert = `-- name: RefreshTokenInsert :exec
 INSERT INTO plugin_refresh_tokens (hash, plugin_id, generation, family, issued_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)

@@ -29,6 +29,8 @@ import (
 type Principals interface {
 	// IssuePluginTokens returns the tokens of a plugin that registered or came back.
 	IssuePluginTokens(ctx context.Context, id string) (identity.PluginTokens, error)
+	// CheckReturn says whether ReturnPlugin would take a refresh token, and leaves it as it is.
+	CheckReturn(ctx context.Context, refresh, id string) error
 	// ReturnPlugin takes a refresh token as the proof that a plugin came back, and uses it up.
 	ReturnPlugin(ctx context.Context, refresh, id string) (identity.PluginTokens, error)
 	// ProveReturn takes a registration token as that proof.

@@ -78,7 +78,7 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 	}
 	switch {
 	case r.RefreshToken != "":
-		tokens, err = m.Principals.ReturnPlugin(ctx, r.RefreshToken, known.ID)
+		err = m.Principals.CheckReturn(ctx, r.RefreshToken, known.ID)
 	case r.RegistrationToken != "":
 		err = m.Principals.ProveReturn(ctx, r.RegistrationToken, known.ID)
 	case m.Policy().Registration == "open" && isLoopback(peer):
@@ -94,7 +94,10 @@ func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registrati
 	if err := m.Registry.Return(ctx, mf, address, peer, wider); err != nil {
 		return tokens, true, err
 	}
-	if tokens.Token == "" {
+	// Spent last: a plugin whose return fails can try again with what it has.
+	if r.RefreshToken != "" {
+		tokens, err = m.Principals.ReturnPlugin(ctx, r.RefreshToken, known.ID)
+	} else {
 		tokens, err = m.Principals.IssuePluginTokens(ctx, known.ID)
 	}
 	return tokens, true, err

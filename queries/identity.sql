@@ -226,6 +226,10 @@ UPDATE plugin_refresh_tokens SET used_at = @at::timestamptz WHERE hash = @hash;
 -- name: RefreshTokenRevokeFamily :execrows
 UPDATE plugin_refresh_tokens SET revoked_at = @at::timestamptz WHERE family = @family AND revoked_at IS NULL;
 
+-- RefreshTokenEnded returns the families that ended since a time.
+-- name: RefreshTokenEnded :many
+SELECT DISTINCT family FROM plugin_refresh_tokens WHERE revoked_at > @since::timestamptz;
+
 -- RefreshTokenTrim forgets refresh tokens that ran out before a time.
 -- name: RefreshTokenTrim :execrows
 DELETE FROM plugin_refresh_tokens WHERE expires_at < @before;

@@ -164,9 +164,16 @@ func (s *Service) Recheck(ctx context.Context, who actor.Actor) (actor.Actor, er
 		d.Reason = reason
 	case CredentialPlugin, CredentialSocket:
 		state, generation, ok := s.Plugins.PluginStanding(who.ID)
-		of, isToken := tokenGeneration(who.Credential.ID)
+		of, family, isToken := readTokenID(who.Credential.ID)
+		ended := false
+		if isToken {
+			var err error
+			if ended, err = s.familyEnded(ctx, family); err != nil {
+				return actor.Actor{}, err
+			}
+		}
 		switch {
-		case !ok || isToken && of != generation:
+		case !ok || isToken && of != generation || ended:
 			d.Reason = "revoked"
 		case state == policy.Disabled, state == policy.Quarantined:
 			return actor.Actor{}, standsBack(state).Because(d)

@@ -97,6 +97,7 @@ type Service struct {
 	missed  atomic.Int64 // when an unknown kid last made us read it, Unix ns
 	people  *recent[[32]byte, *principal]
 	plugins *recent[[32]byte, *PluginClaims]
+	ended   endedFamilies
 	denials chan struct{} // a place for every refusal being recorded
 }
 
@@ -182,6 +183,7 @@ func (s *Service) Tend(ctx context.Context) error {
 // it a revocation made elsewhere takes effect within a second.
 func (s *Service) Invalidate() {
 	s.people.clear()
+	s.ended.forget()
 	s.stale.Store(true)
 }
 

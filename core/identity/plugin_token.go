@@ -45,11 +45,12 @@ type PluginClaims struct {
 	Expires time.Time
 
 	generation        int64
+	family            familyTag
 	issued, notBefore time.Time
 }
 
-// signPluginToken returns a token for a registered plugin.
-func (s *Service) signPluginToken(ctx context.Context, p db.Plugin) (string, error) {
+// signPluginToken returns a token for a registered plugin, of a family of its refresh tokens.
+func (s *Service) signPluginToken(ctx context.Context, p db.Plugin, family uuid.UUID) (string, error) {
 	ring, err := s.ring(ctx)
 	if err != nil {
 		return "", err
@@ -66,7 +67,7 @@ func (s *Service) signPluginToken(ctx context.Context, p db.Plugin) (string, err
 	at := now.Unix()
 	return k.sign(pluginClaims{
 		Issuer: s.Issuer, Audience: pluginAudience, Subject: p.ID, PluginID: p.ID, Type: pluginType, Traits: append([]string{}, traits...),
-		IssuedAt: at, NotBefore: at, Expires: at + int64(pluginTokenLife/time.Second), ID: tokenID(p.Generation),
+		IssuedAt: at, NotBefore: at, Expires: at + int64(pluginTokenLife/time.Second), ID: tokenID(p.Generation, tagOf(family)),
 	})
 }
 
@@ -104,12 +105,18 @@ func (s *Service) verifyPluginToken(ctx context.Context, compact string) (*Plugi
 	if reason != "" {
 		return nil, refused(c.denial(reason))
 	}
+	ended, err := s.familyEnded(ctx, c.family)
+	if err != nil {
+		return nil, err
+	}
 	state, generation, registered := s.Plugins.PluginStanding(c.Plugin)
 	switch {
 	case !registered:
 		return nil, refused(c.denial("plugin not registered"))
 	case generation != c.generation:
 		return nil, refused(c.denial("revoked"))
+	case ended:
+		return nil, refused(c.denial("refresh token used twice"))
 	case state == policy.Disabled, state == policy.Quarantined:
 		return nil, standsBack(state).Because(c.denial("plugin " + string(state)))
 	}
@@ -173,7 +180,7 @@ func (s *Service) readClaims(p object) (c *PluginClaims, reason string) {
 		return nil, "sub and plugin_id"
 	}
 	jti, _ := p.str("jti")
-	generation, ok := tokenGeneration(jti)
+	generation, family, ok := readTokenID(jti)
 	if !ok {
 		return nil, "jti"
 	}
@@ -183,7 +190,7 @@ func (s *Service) readClaims(p object) (c *PluginClaims, reason string) {
 	if !ok1 || !ok2 || !ok3 || !expires.After(issued) || expires.Sub(issued) > pluginTokenLife || notBefore.Before(issued) || notBefore.After(expires) {
 		return nil, "iat, nbf, exp"
 	}
-	return &PluginClaims{Plugin: plugin, ID: jti, Expires: expires, generation: generation, issued: issued, notBefore: notBefore}, ""
+	return &PluginClaims{Plugin: plugin, ID: jti, Expires: expires, generation: generation, family: family, issued: issued, notBefore: notBefore}, ""
 }
 
 // untimely says why a token is not good at now, or by key k, which is nil when it
@@ -226,26 +233,28 @@ func (s *Service) keyFor(ctx context.Context, kid string, now time.Time) (*key, 
 }
 
 // tokenID returns a jti: a UUIDv8 (RFC 9562 section 5.8) whose first 48 bits are
-// the plugin's generation and whose other free bits are random.
-func tokenID(generation int64) string {
+// the plugin's generation, whose last 40 are the tag of the family, and whose other
+// free bits are random.
+func tokenID(generation int64, family familyTag) string {
 	var b [16]byte
 	rand.Read(b[:])
 	var g [8]byte
 	binary.BigEndian.PutUint64(g[:], uint64(generation))
 	copy(b[:6], g[2:])
+	copy(b[11:], family[:])
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
 	return uuid.UUID(b).String()
 }
 
-// tokenGeneration returns the generation in a jti of ours.
-func tokenGeneration(jti string) (int64, bool) {
+// readTokenID returns the generation and the family in a jti of ours.
+func readTokenID(jti string) (generation int64, family familyTag, ok bool) {
 	u, err := uuid.Parse(jti)
 	if err != nil || u.String() != jti || u.Version() != 8 || u.Variant() != uuid.RFC4122 {
-		return 0, false
+		return 0, family, false
 	}
 	var g [8]byte
 	copy(g[2:], u[:6])
-	return int64(binary.BigEndian.Uint64(g[:])), true
+	return int64(binary.BigEndian.Uint64(g[:])), familyTag(u[11:]), true
 }
 
 // digest is how an identifier somebody sent us is named in the audit.

@@ -52,7 +52,7 @@ func (s *Service) IssuePluginTokens(ctx context.Context, plugin string) (PluginT
 
 // issue signs a token and stores the next refresh token of a family.
 func (s *Service) issue(ctx context.Context, q *db.Queries, p db.Plugin, family uuid.UUID) (PluginTokens, error) {
-	signed, err := s.signPluginToken(ctx, p)
+	signed, err := s.signPluginToken(ctx, p, family)
 	if err != nil {
 		return PluginTokens{}, err
 	}
@@ -66,7 +66,7 @@ func (s *Service) issue(ctx context.Context, q *db.Queries, p db.Plugin, family 
 
 // RefreshPlugin exchanges a refresh token for fresh tokens. A token that is not
 // good is an Unauthenticated fault; one used before also ends every token descended
-// from the same registration, because two parties hold it. While the plugin is
+// from the same registration, access tokens too, because two parties hold it. While the plugin is
 // disabled it is a Denied fault, and the token stays good.
 func (s *Service) RefreshPlugin(ctx context.Context, refresh string) (PluginTokens, error) {
 	issued, err := s.exchange(ctx, refresh, exchange{})
@@ -80,10 +80,19 @@ func (s *Service) ReturnPlugin(ctx context.Context, refresh, plugin string) (Plu
 	return s.exchange(ctx, refresh, exchange{plugin: plugin, disabledToo: true})
 }
 
+// CheckReturn returns nil when a refresh token proves that whoever presents it is a
+// plugin that comes back, or the fault that ReturnPlugin would. It spends nothing; a
+// token used before ends its family all the same. Whoever asks records a refusal.
+func (s *Service) CheckReturn(ctx context.Context, refresh, plugin string) error {
+	_, err := s.exchange(ctx, refresh, exchange{plugin: plugin, disabledToo: true, keep: true})
+	return err
+}
+
 // exchange says how a refresh token is looked at.
 type exchange struct {
 	plugin      string // whose it must be; "" for anybody's
 	disabledToo bool
+	keep        bool // it is looked at and not spent
 }
 
 func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (PluginTokens, error) {
@@ -92,6 +101,7 @@ func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (P
 	}
 	var issued PluginTokens
 	var denied error
+	reused := false
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		p, row, err := lockRefresh(ctx, q, hashOf(refresh))
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -109,8 +119,12 @@ func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (P
 		case d.Reason != "":
 			denied = refused(d)
 			if d.Reason == usedBefore {
+				reused = true
 				return s.endFamily(ctx, q, row)
 			}
+			return nil
+		}
+		if how.keep {
 			return nil
 		}
 		issued, err = s.rotateRefresh(ctx, q, row, p)
@@ -118,6 +132,9 @@ func (s *Service) exchange(ctx context.Context, refresh string, how exchange) (P
 	})
 	if err == nil {
 		err = denied
+	}
+	if reused {
+		s.changed(ctx)
 	}
 	return issued, err
 }

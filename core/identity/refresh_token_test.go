@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/identity"
@@ -36,13 +37,19 @@ func TestRefresh(t *testing.T) {
 	is(t, "reuse", err, fault.Unauthenticated, "auth.invalid")
 	_, err = w.RefreshPlugin(w.stranger(), third.RefreshToken)
 	is(t, "the youngest after reuse", err, fault.Unauthenticated, "auth.invalid")
+	for what, token := range map[string]string{"the first access token": first.Token, "the youngest access token": third.Token} {
+		_, err := w.bearer(token)
+		is(t, what+" after reuse", err, fault.Unauthenticated, "auth.invalid")
+	}
+	_, err = w.bearer(apart.Token)
+	works(t, "an access token of another family", err)
 	_, err = w.RefreshPlugin(w.stranger(), apart.RefreshToken)
 	works(t, "another family", err)
 	if n := w.records("plugin.token.revoke", audit.OK); n != 1 {
 		t.Errorf("%d families ended in the audit, want 1", n)
 	}
-	if n := w.records("auth.denied", audit.Deny); n != 2 {
-		t.Errorf("%d refusals in the audit, want 2", n)
+	if n := w.records("auth.denied", audit.Deny); n != 4 {
+		t.Errorf("%d refusals in the audit, want 4", n)
 	}
 	if strings.Contains(w.everything(), strings.TrimPrefix(third.RefreshToken, "vvr_")) {
 		t.Error("a refresh token is stored")
@@ -51,6 +58,43 @@ func TestRefresh(t *testing.T) {
 		_, err := w.RefreshPlugin(w.stranger(), bad)
 		is(t, "refresh by "+bad, err, fault.Unauthenticated, "auth.invalid")
 	}
+}
+
+// A family that ends on one core ends on every other within a second, though
+// nobody wakes it: also for work that goes on.
+func TestReuseCountsOnEveryReplica(t *testing.T) {
+	w := newPluginWorld(t)
+	other := w.replica()
+	first := w.tokens("greeter")
+	second, err := w.RefreshPlugin(w.stranger(), first.RefreshToken)
+	works(t, "refresh", err)
+	bearer := func() (actor.Actor, error) {
+		return other.Prove(w.stranger(), identity.Credentials{Authorization: []string{"Bearer " + second.Token}})
+	}
+	who, err := bearer()
+	works(t, "the token on the other core", err)
+	_, err = w.RefreshPlugin(w.stranger(), first.RefreshToken)
+	is(t, "reuse", err, fault.Unauthenticated, "auth.invalid")
+	w.clock.move(time.Second)
+	_, err = bearer()
+	is(t, "the token on the other core, a second later", err, fault.Unauthenticated, "auth.invalid")
+	_, err = other.Recheck(w.stranger(), who)
+	is(t, "a stream on the other core", err, fault.Unauthenticated, "auth.invalid")
+}
+
+// Looking at a refresh token spends nothing, and finds reuse all the same.
+func TestCheckReturn(t *testing.T) {
+	w := newPluginWorld(t)
+	first := w.tokens("greeter")
+	for range 2 {
+		works(t, "looking", w.CheckReturn(w.stranger(), first.RefreshToken, "greeter"))
+	}
+	is(t, "another plugin's", w.CheckReturn(w.stranger(), first.RefreshToken, "other"), fault.Unauthenticated, "auth.invalid")
+	second, err := w.ReturnPlugin(w.stranger(), first.RefreshToken, "greeter")
+	works(t, "returning", err)
+	is(t, "one used before", w.CheckReturn(w.stranger(), first.RefreshToken, "greeter"), fault.Unauthenticated, "auth.invalid")
+	_, err = w.ReturnPlugin(w.stranger(), second.RefreshToken, "greeter")
+	is(t, "the family after that", err, fault.Unauthenticated, "auth.invalid")
 }
 
 // Of several uses at the same time one succeeds, and the family ends.
