@@ -89,7 +89,8 @@ func (c *teller) pluginsComeIn(admin string) (publisher, caller *target) {
 	back := c.ask("", 200, "POST", "/plugins/register", m)
 	fresh := c.ask("", 200, "POST", "/plugins/token", map[string]any{"refresh_token": back["refresh_token"]})
 	c.ask("", 401, "POST", "/plugins/token", map[string]any{"refresh_token": back["refresh_token"]})
-	caller.Token = fresh["token"].(string)
+	c.ask(fresh["token"].(string), 401, "GET", "/plugins/caller/config", nil) // two parties held the family
+	caller.Token = c.ask("", 200, "POST", "/plugins/register", m)["token"].(string)
 
 	c.ask(admin, 409, "POST", "/plugins/caller/enable", nil) // its dependency first
 	c.ask(admin, 200, "POST", "/plugins/publisher/enable", nil)
