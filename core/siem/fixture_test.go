@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		Service: siem.New(siem.Config{Pool: pool, Store: audit.NewStore(pool), Sealer: sealer, Replica: "one", Poll: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}),
+		Service: siem.New(siem.Config{Pool: pool, Store: audit.NewStore(pool), Sealer: sealer, Replica: "one", Poll: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}),
 		t:       t, pool: pool, owner: d.Owner, ctx: actor.With(t.Context(), actor.Actor{Kind: actor.User, ID: uuid.NewString(), Name: "Ada", Tenant: actor.DefaultTenant}),
 	}
 }

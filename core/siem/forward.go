@@ -106,6 +106,9 @@ func (s *Service) feed(ctx context.Context, row db.SiemSink) {
 		err := s.send(ctx, row, mine)
 		switch {
 		case ctx.Err() != nil:
+			if err != nil {
+				s.Log.InfoContext(ctx, "what a sink was sent last is sent again by whoever goes on", "sink", row.Name, "reason", err)
+			}
 			return
 		case err == nil:
 			wait = s.Poll
@@ -173,7 +176,7 @@ func (s *Service) send(ctx context.Context, row db.SiemSink, mine func() bool) e
 			case <-time.After(s.Poll):
 			}
 		}
-		if ctx.Err() == nil && !mine() {
+		if ctx.Err() == nil && !mine() && ctx.Err() == nil { // a lease that ctx kept us from renewing is not lost
 			return nil
 		}
 	}
@@ -188,7 +191,7 @@ func (s *Service) last(ctx context.Context, sink audit.Sink, id uuid.UUID, t tal
 	left, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := sink.Confirm(left); err != nil {
-		return nil // it is sent again
+		return err
 	}
 	return s.keep(left, id, t, confirmed, at)
 }
