@@ -55,6 +55,10 @@ func TestStartOfASignIn(t *testing.T) {
 			t.Errorf("somebody signed in goes on to %q: %d %q", next, got.status(), got.Header.Get("Location"))
 		}
 	}
+	again := stranger.ask("GET", "/auth/oidc/op/start?again=1&next=/console/audit", "Accept: text/html", "Cookie: "+c.Identity.CookieName()+"="+browser.session())
+	if to, err := url.Parse(again.Header.Get("Location")); err != nil || "http://"+to.Host != issuer.URL || to.Query().Get("prompt") != "login" {
+		t.Errorf("somebody signed in who is to prove it again is led to %q", again.Header.Get("Location"))
+	}
 	page := stranger.ask("GET", "/sign-in", "Accept: text/html")
 	if strings.Contains(page.Body, "<b>OP</b>") || !strings.Contains(page.Body, "Continue with &lt;b&gt;OP&lt;/b&gt;") {
 		t.Errorf("the button on the sign-in page: %.300s", page.Body)

@@ -125,7 +125,7 @@ func (s *Server) askProof(c echo.Context, typed, wrong string) error {
 			return err
 		}
 		for _, w := range ways {
-			p.Again = append(p.Again, views.Action{Label: "Sign in again with " + w.Name, Get: true, Href: withNext(views.OIDCPath(w.ID, "start"), p.Back)})
+			p.Again = append(p.Again, views.Action{Label: "Sign in again with " + w.Name, Get: true, Href: views.OIDCPath(w.ID, "start") + "?" + url.Values{"again": {"1"}, "next": {p.Back}}.Encode()})
 		}
 	}
 	if isPart(r) {

@@ -41,10 +41,11 @@ func (s *Server) flowSecret(r *http.Request) string {
 	return ""
 }
 
-// startOIDC handles GET /auth/oidc/:provider/start: it leads to the provider.
+// startOIDC handles GET /auth/oidc/:provider/start: it leads to the provider. Who is
+// signed in is led there only to prove once more that it is them.
 func (s *Server) startOIDC(c echo.Context) error {
 	ctx := c.Request().Context()
-	if actor.From(ctx).Kind == actor.User {
+	if actor.From(ctx).Kind == actor.User && c.QueryParam("again") == "" {
 		return c.Redirect(http.StatusSeeOther, safeNext(c.QueryParam("next")))
 	}
 	leave, err := s.leave(c, sso.Login, safeNext(c.QueryParam("next")))

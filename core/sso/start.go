@@ -77,8 +77,9 @@ func (s *Service) Start(ctx context.Context, id string, purpose Purpose, browser
 		return Leave{}, f
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)}
-	if purpose == Link {
-		// Whoever links shows there, now, who they are: not whoever was signed in last.
+	if purpose == Link || purpose == Login && actor.From(ctx).Kind == actor.User {
+		// Whoever links, or proves once more who they are, shows it there now: it is
+		// not whoever was signed in there last.
 		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
 	}
 	return Leave{To: client.AuthCodeURL(state, options...), Browser: browser, Life: flowLife}, nil
