@@ -119,6 +119,11 @@ func (s *Service) allowed(ctx context.Context, was, is User) error {
 	if err := s.reaches(ctx, is.Traits); err != nil {
 		return err
 	}
+	if !was.Traits.Covers(is.Traits) {
+		if err := notToOneself(ctx, is.ID); err != nil {
+			return err
+		}
+	}
 	if a, b, ok := s.conflict(is.Traits); ok && !(was.Traits.Has(a.ID) && was.Traits.Has(b.ID)) {
 		return fault.New(fault.Conflict, "trait.conflict", "%s would have %s and %s, which exclude each other; take one away first.", is.Name, a.Name, b.Name)
 	}
@@ -162,6 +167,16 @@ func (s *Service) reaches(ctx context.Context, traits trait.Set) error {
 		return fault.New(fault.Denied, "identity.escalation", "This touches traits above your own (%s); ask an administrator.", strings.Join(above, ", "))
 	}
 	return nil
+}
+
+// notToOneself returns a Denied fault when whoever acts would give something to
+// themselves, or for longer: somebody else decides on that. Administrators have
+// everything already.
+func notToOneself(ctx context.Context, id uuid.UUID) error {
+	if !isSelf(ctx, id) || actor.From(ctx).Has(trait.Admin) {
+		return nil
+	}
+	return fault.New(fault.Denied, "identity.escalation", "Nobody gives rights to themselves; ask for approval, or another user manager.")
 }
 
 // keepAdmin returns a Conflict fault when there were administrators and nobody

@@ -145,6 +145,9 @@ func (s *Service) JoinGroup(ctx context.Context, group, id uuid.UUID, g MemberGr
 	if err := checkEnd(g.Expires, s.now()); err != nil {
 		return User{}, err
 	}
+	if err := notToOneself(ctx, id); err != nil {
+		return User{}, err
+	}
 	return s.change(ctx, id, "user.groups", map[string]any{"group": group, "reason": printable(g.Reason, maxReason)}, func(q *db.Queries, u User) error {
 		return s.putMember(ctx, q, group, id, "", g)
 	})

@@ -40,6 +40,9 @@ func (s *Service) SetRoles(ctx context.Context, id uuid.UUID, roles []RoleGrant)
 	if err := s.checkRoles(ctx, roles); err != nil {
 		return User{}, err
 	}
+	if err := notToOneself(ctx, id); err != nil {
+		return User{}, err
+	}
 	return s.change(ctx, id, "user.roles", nil, func(q *db.Queries, u User) error { return s.putRoles(ctx, q, id, roles) })
 }
 
@@ -47,6 +50,9 @@ func (s *Service) SetRoles(ctx context.Context, id uuid.UUID, roles []RoleGrant)
 // their sessions when that changes what they have.
 func (s *Service) GiveRole(ctx context.Context, id uuid.UUID, g RoleGrant) (User, error) {
 	if err := s.checkRoles(ctx, []RoleGrant{g}); err != nil {
+		return User{}, err
+	}
+	if err := notToOneself(ctx, id); err != nil {
 		return User{}, err
 	}
 	return s.change(ctx, id, "user.roles", nil, func(q *db.Queries, u User) error { return s.putRole(ctx, q, id, "", g) })
@@ -143,6 +149,9 @@ func (s *Service) GrantTraitIn(ctx context.Context, q *db.Queries, id uuid.UUID,
 		return User{}, violation("trait.not_assignable", "/trait", "This trait does not exist or is not for people.", "Choose from the list of traits.")
 	}
 	if err := checkEnd(g.Expires, s.now()); err != nil {
+		return User{}, err
+	}
+	if err := notToOneself(ctx, id); err != nil {
 		return User{}, err
 	}
 	reason := printable(g.Reason, maxReason)

@@ -63,3 +63,42 @@ func TestBrokenGlassLeavesNoOtherWayIn(t *testing.T) {
 	works(t, "step up", err)
 	works(t, "then", w.Fresh(actor.From(w.as(g))))
 }
+
+// What a user manager was given for a day they do not make last, nor do they give
+// themselves anything else, by no way there is.
+func TestNobodyGivesRightsToThemselves(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	nora := w.person("nora@example.com", "Nora", "user-manager")
+	_, err := w.GrantTrait(w.core(), nora.ID, identity.TraitGrant{Trait: "handles_phi", Expires: w.in(24 * time.Hour)})
+	works(t, "PHI for a day", err)
+	group, err := w.CreateGroup(w.core(), identity.GroupEdit{Name: "Hers"})
+	works(t, "a group", err)
+	_, err = w.JoinGroup(w.core(), group.ID, nora.ID, identity.MemberGrant{})
+	works(t, "in it", err)
+	self := w.as(w.login("nora@example.com"))
+	for what, give := range map[string]func() error{
+		"for longer": func() error {
+			_, err := w.GrantTrait(self, nora.ID, identity.TraitGrant{Trait: "handles_phi"})
+			return err
+		},
+		"a trait": func() error {
+			_, err := w.GrantTrait(self, nora.ID, identity.TraitGrant{Trait: "event_viewer"})
+			return err
+		},
+		"a role": func() error { _, err := w.GiveRole(self, nora.ID, identity.RoleGrant{Role: "developer"}); return err },
+		"roles": func() error {
+			_, err := w.SetRoles(self, nora.ID, []identity.RoleGrant{{Role: "user-manager"}, {Role: "developer"}})
+			return err
+		},
+		"a place": func() error { _, err := w.JoinGroup(self, group.ID, nora.ID, identity.MemberGrant{}); return err },
+		"by a group": func() error {
+			_, err := w.ChangeGroup(self, group.ID, identity.GroupEdit{Name: "Hers", Roles: []identity.RoleGrant{{Role: "developer"}}})
+			return err
+		},
+	} {
+		is(t, what, give(), fault.Denied, "identity.escalation")
+	}
+	_, err = w.RevokeTrait(self, nora.ID, "handles_phi")
+	works(t, "give it up", err)
+}
