@@ -20,6 +20,20 @@ export async function signedIn(browser, person = administrator) {
   return state;
 }
 
+/** joins invites somebody, who comes in and chooses a password. */
+export async function joins(browser, admin, name, roles) {
+  const person = { email: `${name.toLowerCase().replace(/\W+/g, ".")}-${Date.now()}@viewer.test`, name, password: "i only look at things" };
+  const { json } = await admin.post("/admin/users", { email: person.email, name, roles });
+  const context = await browser.chromium.newContext({ baseURL: browser.url });
+  const page = await context.newPage();
+  await page.goto(json.invite_url);
+  await page.getByLabel("Password").fill(person.password);
+  await page.getByRole("button", { name: "Create the account" }).click();
+  await page.waitForURL(/\/console|\/sign-in/);
+  await context.close();
+  return person;
+}
+
 /** withoutReload fails when what happens in does loads the page anew. */
 export async function withoutReload(page, does) {
   await page.evaluate(() => (window.isStillTheSame = true));

@@ -37,17 +37,12 @@ func (s *Server) palette(c echo.Context) error {
 	return draw(c, v, http.StatusOK, views.PalettePage(v.shell(c.Request().Context(), at("", "Search", "")), props))
 }
 
-// pageIcons are the icons of pages in the palette.
-var pageIcons = map[string]views.IconName{
-	views.PathOverview: "house", views.PathPlugins: "blocks", views.PathEvents: "waypoints", views.PathAudit: "shield-check", views.PathUsers: "users", views.PathAccount: "user-round",
-}
-
 // findPages are the pages whoever looks may open.
 func (v *visit) findPages(q string) []views.PaletteItem {
-	keys := map[string]string{}
+	keys, icons := map[string]string{}, map[string]views.IconName{views.PathAccount: "user-round"}
 	for _, g := range views.StandardNav("", v.may) {
 		for _, i := range g.Items {
-			keys[i.Href] = i.Key
+			keys[i.Href], icons[i.Href] = i.Key, g.Icon
 		}
 	}
 	var items []views.PaletteItem
@@ -55,7 +50,7 @@ func (v *visit) findPages(q string) []views.PaletteItem {
 		if !v.may(p.path) || !strings.Contains(strings.ToLower(p.title), q) {
 			continue
 		}
-		item := views.PaletteItem{Label: p.title, Href: p.path, Icon: pageIcons[p.path]}
+		item := views.PaletteItem{Label: p.title, Href: p.path, Icon: icons[p.path]}
 		if key := keys[p.path]; key != "" {
 			item.Note = "g " + key
 		}

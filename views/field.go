@@ -80,7 +80,7 @@ func (f Field) id() string {
 // rows is how many lines of a longer text are seen: code needs more of them.
 func (f Field) rows() string {
 	if f.Mono {
-		return "16"
+		return "8"
 	}
 	return "4"
 }
