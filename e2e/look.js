@@ -47,7 +47,7 @@ async function proper(page, where) {
     return {
       title: document.title,
       headings: words(seen("h1")),
-      primary: words(seen(".vv-btn.primary", asked ?? document.querySelector("main") ?? document)),
+      primary: words(seen(".vv-btn.primary", asked ?? document.querySelector("main") ?? document).filter((button) => !button.closest("[popover]"))),
       stretched: words(seen(".vv-btn").filter((button) => button.getBoundingClientRect().width > 420)),
     };
   });

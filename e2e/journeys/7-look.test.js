@@ -47,7 +47,7 @@ describe("every page", { concurrency: 2 }, () => {
     ["events-live", () => "/console/events", isLive],
     ["audit-filter", () => "/console/audit?plugin=hello-lurker&outcome=deny", opens("button", /^Filter$/)],
     ["audit-open", () => "/console/audit?plugin=hello-lurker&outcome=deny", async (page) => {
-      await page.getByRole("link", { name: /^Record/ }).first().click();
+      await page.getByRole("link", { name: /^Record \d/ }).first().click();
       await page.locator("tr.detail").waitFor();
     }],
     ["audit-verified", () => "/console/audit?plugin=hello-lurker&outcome=deny", async (page) => {
@@ -107,7 +107,7 @@ describe("every page", { concurrency: 2 }, () => {
       await page.getByRole("button", { name: "Open navigation" }).tap();
       const rail = page.getByRole("navigation", { name: "Main" });
       await rail.getByRole("link", { name: "Govern" }).tap();
-      await page.getByRole("heading", { level: 1, name: "Audit" }).waitFor();
+      await page.getByRole("heading", { level: 1, name: "Policies" }).waitFor();
     }));
 });
 
@@ -266,7 +266,7 @@ describe("without scripts", () => {
       await page.waitForURL(/plugin=hello-lurker.*outcome=deny|outcome=deny.*plugin=hello-lurker/);
       const outcomes = await page.locator('td[data-label="Outcome"]').allTextContents();
       assert.ok(outcomes.length > 0 && outcomes.every((text) => text.includes("Denied")));
-      await page.getByRole("link", { name: /^Record/ }).first().click();
+      await page.getByRole("link", { name: /^Record \d/ }).first().click();
       await page.locator("tr.detail").waitFor();
       await page.getByRole("link", { name: "Clear all" }).click();
       await page.getByRole("link", { name: "Older" }).click();
