@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -40,8 +41,22 @@ func (s *Server) askKey(c echo.Context) error {
 	return answerKey(c, v, http.StatusOK, v.keyForm(url.Values{"expires": {strconv.Itoa(usualKeyLife)}}))
 }
 
+// answerKey sends the form, or the key that was made. It leads back to the account,
+// or to the page of keys it was asked from.
 func answerKey(c echo.Context, v *visit, status int, f views.KeyForm) error {
-	return dialog(c, v, status, at(views.PathAccount, "Account", views.PathAccount, "API key", ""), f, views.KeyFormPage, views.KeyDialog)
+	if to := back(c, ""); strings.HasPrefix(to, views.PathAPIKeys) {
+		f.Back = to
+	}
+	return dialog(c, v, status, keyFrame(f.Back, "API key"), f, views.KeyFormPage, views.KeyDialog)
+}
+
+// keyFrame is where the questions about a key stand: below the page they were asked
+// from.
+func keyFrame(from, title string) frame {
+	if strings.HasPrefix(from, views.PathAPIKeys) {
+		return at(views.PathAPIKeys, "People", "", "API keys", views.PathAPIKeys, title, "")
+	}
+	return at(views.PathAccount, "Account", views.PathAccount, title, "")
 }
 
 // keyForm asks for a new API key: a part of the traits of whoever looks.
@@ -105,15 +120,31 @@ func (s *Server) askRevokeKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.confirmRevokeKey(c, k, views.KeyPath(k.ID.String(), "revoke"), back(c, views.PathAccount))
+}
+
+// confirmRevokeKey asks before a key ends, with what it carries and when it was used.
+func (s *Server) confirmRevokeKey(c echo.Context, k identity.APIKey, post, from string) error {
 	q := views.Confirm{
-		Title: "Revoke " + k.Name + "?", Text: "Whatever uses this key is refused from then on. It cannot be brought back.", Back: back(c, views.PathAccount),
-		Reach:  []views.KV{{Label: "Scope", Body: views.TraitChips(k.Scope)}, {Label: "Last used", Value: "never"}},
-		Action: views.Action{Label: "Revoke", Icon: "key-round", Danger: true, Primary: true, Href: views.KeyPath(k.ID.String(), "revoke")},
+		Title: "Revoke " + k.Name + "?", Text: "Whatever uses this key is refused from then on. It cannot be brought back.", Back: from,
+		Reach: keyFacts(k),
+		Action: views.Action{
+			Label: "Revoke", Icon: "key-round", Danger: true, Primary: true, Href: post, Fields: []views.Hidden{{Name: "back", Value: from}},
+		},
 	}
+	return dialog(c, s.visit(c.Request()), http.StatusOK, keyFrame(from, "Revoke"), q, views.ConfirmPage, views.ConfirmDialog)
+}
+
+// keyFacts is what to know of a key before it is changed.
+func keyFacts(k identity.APIKey) []views.KV {
+	facts := []views.KV{{Label: "Scope", Body: views.TraitChips(k.Scope)}, {Label: "Last used", Value: "never"}}
 	if k.LastUsed != nil {
-		q.Reach[1] = views.KV{Label: "Last used", Body: views.Zoned(*k.LastUsed, views.Full)}
+		facts[1] = views.KV{Label: "Last used", Body: views.Zoned(*k.LastUsed, views.Full)}
+		if k.UsedFrom != "" {
+			facts = append(facts, views.KV{Label: "Used from", Value: k.UsedFrom, Mono: true})
+		}
 	}
-	return ask(c, s.visit(c.Request()), http.StatusOK, at(views.PathAccount, "Account", views.PathAccount), q)
+	return facts
 }
 
 // revokeOwnKey handles POST /console/account/keys/:key/revoke.

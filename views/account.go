@@ -1,5 +1,7 @@
 package views
 
+import "time"
+
 // Account is a person's own page.
 type Account struct {
 	Person   Person
@@ -33,4 +35,7 @@ type KeyForm struct {
 	Scope   Field // Type Checks: a subset of the owner's traits
 	Errors  ErrorList
 	Key     string // shown once and never again
+	Back    string // where it leads when done; "": the account
+
+	OldUntil time.Time // when the key it stands in place of ends; zero: there is none
 }

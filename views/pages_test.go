@@ -1,6 +1,8 @@
 package views_test
 
 import (
+	"time"
+
 	"github.com/a-h/templ"
 
 	"github.com/vivified/vivified/views"
@@ -116,6 +118,12 @@ func samples() []sample {
 		alone("key-dialog", views.PathKeys+"/new", keyForm, views.KeyDialog),
 		alone("key-made", views.PathKeys, func() views.KeyForm { return views.KeyForm{Key: "vv_3f9a77c1aa20"} }, views.KeyDialog),
 		in("key-page", views.PathKeys+"/new", crumbs("Account", ""), keyForm, views.KeyFormPage, views.KeyBody),
+
+		in("keys", views.PathAPIKeys, crumbs("People", "", "API keys", ""), everybodysKeys, views.KeysPage, views.KeysBody),
+		in("keys-none", views.PathAPIKeys, crumbs("People", "", "API keys", ""), func() views.Keys { k := everybodysKeys(); k.Tabs, k.Rows, k.Stale = nil, nil, 0; return k }, views.KeysPage, views.KeysBody),
+		alone("key-rotated", views.PathKeys, func() views.KeyForm {
+			return views.KeyForm{Key: "vv_3f9a77c1aa20", Back: views.PathAPIKeys, OldUntil: now.Add(24 * time.Hour)}
+		}, views.KeyDialog),
 
 		in("palette-page", views.PathPalette, crumbs("Search", ""), palette, views.PalettePage, views.PaletteBody),
 		alone("palette", views.PathPalette, palette, views.PaletteResults),

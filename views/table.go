@@ -14,6 +14,7 @@ const (
 	EventsPerPage  = 30
 	AuditPerPage   = 30
 	UsersPerPage   = 30
+	KeysPerPage    = 30
 	LettersPerPage = 20
 
 	FlipGroupsShown = 15
