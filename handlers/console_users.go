@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/vivified/vivified/core/actor"
@@ -29,7 +30,12 @@ func (s *Server) usersPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	asked := identity.UserFilter{Text: q.Get("q"), Role: q.Get("role"), Cursor: q.Get("after"), Limit: views.UsersPerPage}
+	asked := identity.UserFilter{Text: q.Get("q"), Source: q.Get("source"), Role: q.Get("role"), Trait: q.Get("trait"), Cursor: q.Get("after"), Limit: views.UsersPerPage}
+	if group := q.Get("group"); group != "" {
+		if asked.Group, err = uuid.Parse(group); err != nil {
+			return fault.New(fault.Invalid, "query.group", "group is the id of a group.")
+		}
+	}
 	if slices.Contains(userStates, views.Status(q.Get("state"))) {
 		asked.Status = identity.Status(q.Get("state"))
 	}
@@ -37,9 +43,14 @@ func (s *Server) usersPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	bar, err := v.userFilter(ctx, roles, asked)
+	if err != nil {
+		return err
+	}
 	props := views.Users{
-		Filter: userFilter(roles, asked), Pager: views.Pager{ByName: true},
-		Invite: views.Action{Label: "Invite a person", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathUserInvite},
+		Filter: bar, Pager: views.Pager{ByName: true}, Bulk: bulkChoices(),
+		Several: views.Action{Label: "Invite several", Icon: "users", Get: true, Href: views.PathInviteMany},
+		Invite:  views.Action{Label: "Invite a person", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathUserInvite},
 	}
 	for _, u := range page.Users {
 		row := v.userRow(u, roles)
@@ -52,22 +63,60 @@ func (s *Server) usersPage(c echo.Context) error {
 	if page.Next != "" {
 		props.Pager.Older = props.Filter.Link(views.PathUsers, url.Values{"after": {page.Next}})
 	}
+	if !bar.On() && asked.Cursor == "" {
+		rows, more, err := v.openInvites(ctx, roles)
+		if err != nil {
+			return err
+		}
+		if props.Invites = rows; more {
+			props.More = views.PathUsers + "?state=" + string(views.Invited)
+		}
+	}
 	return answer(c, v, http.StatusOK, at(views.PathUsers, "People", "", "Users", ""), props, views.UsersPage, views.UsersBody)
 }
 
+// groupsOffered is how many groups the list of people offers to filter by.
+const groupsOffered = 50
+
 // userFilter is the bar above the list of people.
-func userFilter(roles []identity.Role, asked identity.UserFilter) views.Filter {
-	var states, names []views.Option
+func (v *visit) userFilter(ctx context.Context, roles []identity.Role, asked identity.UserFilter) (views.Filter, error) {
+	var states, names, groups []views.Option
+	page, err := v.Identity.Groups(ctx, identity.GroupFilter{Limit: groupsOffered})
+	if err != nil {
+		return views.Filter{}, err
+	}
+	in := views.FilterField{Name: "group", Label: "Group"}
+	if asked.Group != uuid.Nil {
+		in.Value = asked.Group.String()
+		g, err := v.Identity.Group(ctx, asked.Group)
+		if err != nil {
+			return views.Filter{}, err
+		}
+		in.Shown = g.Name
+	}
+	for _, g := range page.Groups {
+		groups = append(groups, views.Option{Value: g.ID.String(), Label: g.Name})
+	}
+	if in.Value != "" && !slices.ContainsFunc(groups, func(o views.Option) bool { return o.Value == in.Value }) {
+		groups = append(groups, views.Option{Value: in.Value, Label: in.Shown})
+	}
+	in.Options = groups
 	for _, s := range userStates {
 		states = append(states, views.Option{Value: string(s), Label: s.Word()})
 	}
 	for _, r := range roles {
 		names = append(names, views.Option{Value: r.Name, Label: r.Label})
 	}
-	return views.Filter{Path: views.PathUsers, Search: asked.Text, In: "name, e-mail", Fields: []views.FilterField{
+	fields := []views.FilterField{
 		{Name: "state", Label: "State", Value: string(asked.Status), Options: states},
 		{Name: "role", Label: "Role", Value: asked.Role, Options: names},
-	}}
+		{Name: "trait", Label: "Trait", Value: asked.Trait},
+		{Name: "source", Label: "Source", Value: asked.Source, Options: []views.Option{{Value: local, Label: "local"}, {Value: "oidc", Label: "single sign-on"}}},
+	}
+	if len(groups) > 0 {
+		fields = append(fields, in)
+	}
+	return views.Filter{Path: views.PathUsers, Search: asked.Text, In: "name, e-mail", Fields: fields, Saved: v.saved(ctx, views.PathUsers)}, nil
 }
 
 // userRow is a person as tables show them.

@@ -14,7 +14,7 @@ import (
 )
 
 // keptLists are the lists whose filters can be kept under a name.
-var keptLists = []string{views.PathAudit, views.PathEvents}
+var keptLists = []string{views.PathAudit, views.PathEvents, views.PathUsers}
 
 // saved are the saved views of a list. They are a courtesy: where they cannot be
 // read now, there are none.

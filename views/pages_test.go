@@ -114,6 +114,17 @@ func samples() []sample {
 		alone("invite-link", views.PathUserInvite, inviteLink, views.InviteDialog),
 		in("invite-page", views.PathUserInvite, people, inviteForm, views.InviteFormPage, views.InviteBody),
 
+		in("report", views.PathUsersBulk, people, func() views.Report {
+			return views.Report{Title: "Invite several", Object: "Line", Back: views.PathUsers, Links: "ines@northgate.example https://console.northgate.example/invite?token=0f9a7b", Rows: []views.ReportRow{
+				{Name: "Hannah Weiss", Href: views.UserPath("u2")}, {Name: "nobody", Refused: "This is not an e-mail address."},
+			}}
+		}, views.ReportPage, views.ReportBody),
+		in("invite-many", views.PathInviteMany, people, func() views.InviteManyForm {
+			groups := roleField()
+			groups.Name, groups.Label = "groups", "Groups"
+			return views.InviteManyForm{List: views.Field{Name: "list", Label: "People", Type: views.Area, Required: true}, Roles: roleField(), Groups: &groups}
+		}, views.InviteManyPage, views.InviteManyBody),
+
 		in("account", views.PathAccount, crumbs("Account", ""), account, views.AccountPage, views.AccountBody),
 		alone("key-dialog", views.PathKeys+"/new", keyForm, views.KeyDialog),
 		alone("key-made", views.PathKeys, func() views.KeyForm { return views.KeyForm{Key: "vv_3f9a77c1aa20"} }, views.KeyDialog),

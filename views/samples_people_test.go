@@ -22,8 +22,10 @@ func userRows() []views.UserRow {
 func users() views.Users {
 	return views.Users{
 		Rows: userRows(), Invite: views.Action{Label: "Invite a person", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathUserInvite},
+		Bulk:    []views.Option{{Value: "suspend", Label: "Suspend"}, {Value: "give_role", Label: "Give a role"}},
+		Several: views.Action{Label: "Invite several", Icon: "users", Get: true, Href: views.PathInviteMany},
 		Filter:  views.Filter{Path: views.PathUsers, In: "name, e-mail"},
-		Invites: []views.InviteRow{{Email: "ines.okafor@northgate.example", Roles: []string{"auditor"}, By: "Mara Lindqvist", Expires: now.Add(46 * time.Hour), Revoke: views.Action{Label: "Revoke", Object: "the invitation", Danger: true, Href: views.PathUserInvite + "/i1/revoke"}}},
+		Invites: []views.InviteRow{{Email: "ines.okafor@northgate.example", Roles: []string{"auditor"}, By: "Mara Lindqvist", Expires: now.Add(46 * time.Hour), Actions: []views.Action{{Label: "Withdraw", Object: "the invitation of Ines Okafor", Danger: true, Ask: true, Href: views.UserPath("u9", "withdraw")}}}},
 	}
 }
 

@@ -7,8 +7,11 @@ type Users struct {
 	Filter  Filter
 	Rows    []UserRow
 	Pager   Pager
-	Invite  Action // Ask: its answer is InviteDialog
+	Bulk    []Option // what can be done to several; empty: nothing
+	Invite  Action   // Ask: its answer is InviteDialog
+	Several Action   // invites many
 	Invites []InviteRow
+	More    string // address of all who are invited; empty: these are all
 }
 
 // UserRow is a person in the list.
@@ -31,7 +34,7 @@ type InviteRow struct {
 	Roles   []string
 	By      string
 	Expires time.Time
-	Revoke  Action
+	Actions []Action
 }
 
 // InviteForm asks for a new person; once Link is set it shows the link instead.
