@@ -104,6 +104,9 @@ func (f *Filter) String() string {
 			v.Set(p.name, p.value)
 		}
 	}
+	for _, a := range f.Actions {
+		v.Add("action", a)
+	}
 	if !f.Since.IsZero() {
 		v.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
 	}

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ type Filter struct {
 	Actor   string    // id, name or e-mail address of who acted or was acted for
 	Plugin  string    // id of a plugin that acted, was acted upon, or was to receive an event
 	Action  string    // exact, or a prefix followed by *, such as plugin.*
+	Actions []string  // exact names, of which any will do; not together with Action
 	Outcome Outcome
 	Trace   string
 
@@ -46,6 +48,7 @@ const (
 	maxLimit     = 500
 	maxFilter    = 256 // bytes of one field
 	maxWords     = 8
+	maxActions   = 32
 )
 
 var (
@@ -73,6 +76,11 @@ func (f *Filter) Check() error {
 	}
 	if f.Action != "" && (len(f.Action) > maxFilter || !actionPattern.MatchString(f.Action)) {
 		wrong("action", "It is the name of an action, or the beginning of one and *.")
+	}
+	if len(f.Actions) > maxActions || len(f.Actions) > 0 && f.Action != "" || slices.ContainsFunc(f.Actions, func(a string) bool {
+		return len(a) > maxFilter || !actionPattern.MatchString(a) || strings.HasSuffix(a, "*")
+	}) {
+		wrong("action", fmt.Sprintf("Give at most %d names of actions, and no beginning of one.", maxActions))
 	}
 	if f.Outcome != "" && !outcomes[f.Outcome] {
 		wrong("outcome", "It is allow, deny, ok, failed or unknown.")

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -48,6 +49,9 @@ func (q *query) filter(f *Filter, actors []string) {
 		q.any = append(q.any, q.plugin(f.Plugin))
 	}
 	q.name("action", f.Action)
+	if len(f.Actions) > 0 {
+		q.any = append(q.any, q.actions(f.Actions))
+	}
 	if f.Outcome != "" {
 		q.and("outcome = ?", string(f.Outcome))
 	}
@@ -80,6 +84,15 @@ func (q *query) name(column, name string) {
 	default:
 		q.and(column+" = ?", name)
 	}
+}
+
+// actions returns the ways of being one of names.
+func (q *query) actions(names []string) []string {
+	var ways []string
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		ways = append(ways, q.bind("action = ?", name))
+	}
+	return ways
 }
 
 // actor returns the ways in which one of ids acted or was acted for. Of a

@@ -1,0 +1,7 @@
+package evidence
+
+// How addresses are read, for tests.
+var (
+	DatabaseWay = databaseWay
+	URLWay      = urlWay
+)
