@@ -27,6 +27,7 @@ var consolePages = []consolePage{
 	{"Egress credentials", views.PathCredentials, []trait.ID{trait.ConfigManager}},
 	{"Policies", views.PathPolicies, []trait.ID{trait.PolicyManager}},
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
+	{"Evidence", views.PathEvidence, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
 	{"API keys", views.PathAPIKeys, nil},
 	{"Single sign-on", views.PathSSO, []trait.ID{trait.UserManager}},

@@ -154,6 +154,9 @@ func (s *Server) stepUpAndGo(c echo.Context) error {
 	} else if path, query, _ := strings.Cut(next, "?"); path == views.PathExport {
 		s.keepFlash(c, flash{Text: "Confirmed. Export again within the next minutes."})
 		next = views.PathAudit + "?" + query
+	} else if path == views.PathEvidencePack {
+		s.keepFlash(c, flash{Text: "Confirmed. Build the pack again within the next minutes."})
+		next = views.PathEvidence + "?" + query
 	}
 	return c.Redirect(http.StatusSeeOther, next)
 }

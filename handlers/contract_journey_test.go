@@ -403,6 +403,10 @@ func (c *teller) audit(admin string) {
 		c.t.Errorf("the audit does not verify: %v", report)
 	}
 	c.ask(admin, 200, "GET", "/admin/audit/heads", nil)
+	c.ask(admin, 200, "GET", "/admin/evidence?days=90", nil)
+	c.ask(admin, 400, "GET", "/admin/evidence?days=7", nil)
+	c.ask(admin, 200, "GET", "/admin/evidence/pack", nil)
+	c.ask(admin, 400, "GET", "/admin/evidence/pack?days=soon", nil)
 }
 
 func (c *teller) goodbye(admin string, caller *target) {

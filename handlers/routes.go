@@ -144,7 +144,7 @@ func (s *Server) routes() []route {
 		{method: post, path: "/admin/audit/sinks/:id/try", who: users, needs: forwarders, action: "audit.forward", handler: s.trySink, slow: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
-	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.eventRPCs(), s.console()} {
+	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.eventRPCs(), s.evidenceRoutes(), s.console()} {
 		table = append(table, part...)
 	}
 	return table

@@ -20,6 +20,7 @@ import (
 
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
@@ -52,6 +53,7 @@ type Config struct {
 	Audit     *audit.Store
 	Proof     Proof
 	SIEM      *siem.Service
+	Evidence  *evidence.Service
 	Retention *retention.Service
 	Gate      *gate.Gate
 	Events    *canonical.Lane

@@ -25,6 +25,7 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
@@ -193,6 +194,10 @@ func newCore(t testing.TB, edits ...setting) *core {
 
 	c.Server = handlers.New(handlers.Config{
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Proof: c, Gate: c.Gate,
+		Evidence: evidence.New(evidence.Config{
+			Pool: c.DB.Pool, Audit: c.Audit, Settings: c.Settings, People: c.Identity, SSO: c.SSO, Rules: c.Rules, Plugins: c.Registry, SIEM: forwarding, Signer: c.Identity,
+			Heads: c.heads, Address: c.URL, Version: "0.0.0-test",
+		}),
 		Rules:  c.Rules,
 		Events: c.Events, Calls: calls, Egress: egress, Approvals: approvals, SSO: c.SSO, Metrics: metrics, MetricsToken: func() string { return "scrape me" }, Public: c.URL, Signer: c.Identity,
 		Ready: func(context.Context) []handlers.Check { return []handlers.Check{{Name: "database", OK: true}} },

@@ -27,6 +27,7 @@ const (
 	PathExport      = "/console/audit/export"
 	PathProof       = "/console/audit/proof"
 	PathForwarding  = "/console/audit/forwarding"
+	PathEvidence    = "/console/evidence"
 	PathDecisions   = "/console/decisions"
 	PathUsers       = "/console/users"
 	PathUserInvite  = "/console/users/invite"
@@ -52,6 +53,9 @@ const (
 	PathSession    = "/console/session"              // how long the session goes on, for the script
 	PathBreakGlass = "/console/break-glass"          // with /new and /{session}/acknowledge
 )
+
+// PathEvidencePack answers a ZIP file.
+const PathEvidencePack = PathEvidence + "/pack"
 
 // BreakGlassPath returns the address below one use of an account for emergencies.
 func BreakGlassPath(id string, below ...string) string { return join(PathBreakGlass, id, below) }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
@@ -222,6 +223,10 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn,
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
+		Evidence: evidence.New(evidence.Config{
+			Pool: pool, Audit: store, Settings: conf, People: people, SSO: signOn, Rules: book, Plugins: plugins, SIEM: forwarding, Signer: people,
+			Heads: heads, Address: c.public, Version: version, Secure: secure, KeyOutside: env["VIVIFIED_MASTER_KEY"] != "" || env["VIVIFIED_MASTER_KEY_FILE"] != "",
+		}),
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },

@@ -123,7 +123,7 @@ var checks = [...]check{
 	{control: transmission, grave: true, page: Plugins, do: "Serve it over https, or on the core's machine.",
 		lacks: named(func(p Plugin) bool { return p.Way != Clear }, "In use with PHI and reached over a network without TLS: %s.")},
 
-	{control: retention, grave: true, page: Audit, do: "Find the archive it is in, and keep that for as long.",
+	{control: retention, page: Audit, do: "Find the archive it is in, and keep that for six years from when it was written.",
 		lacks: when(func(f *Facts) bool { return f.First.IsZero() }, "The first change that was recorded is not here any more.")},
 	{control: retention, page: Forwarding, do: "Forward the audit to a system that keeps it for six years.",
 		lacks: when(func(f *Facts) bool { return !f.forwarded() }, "There is one copy of the records, in the database.")},
