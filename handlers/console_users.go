@@ -52,6 +52,9 @@ func (s *Server) usersPage(c echo.Context) error {
 		Several: views.Action{Label: "Invite several", Icon: "users", Get: true, Href: views.PathInviteMany},
 		Invite:  views.Action{Label: "Invite a person", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathUserInvite},
 	}
+	if v.has(trait.Admin) {
+		props.Emergency = &views.Action{Label: "Emergency account", Ask: true, Href: views.PathBreakGlass + "/new"}
+	}
 	for _, u := range page.Users {
 		row := v.userRow(u, roles)
 		row.Actions = v.rowActions(ctx, u)

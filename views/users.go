@@ -4,14 +4,15 @@ import "time"
 
 // Users is the list of people.
 type Users struct {
-	Filter  Filter
-	Rows    []UserRow
-	Pager   Pager
-	Bulk    []Option // what can be done to several; empty: nothing
-	Invite  Action   // Ask: its answer is InviteDialog
-	Several Action   // invites many
-	Invites []InviteRow
-	More    string // address of all who are invited; empty: these are all
+	Filter    Filter
+	Rows      []UserRow
+	Pager     Pager
+	Bulk      []Option // what can be done to several; empty: nothing
+	Invite    Action   // Ask: its answer is InviteDialog
+	Several   Action   // invites many
+	Emergency *Action  // Ask: makes an account for emergencies; nil: not theirs to make
+	Invites   []InviteRow
+	More      string // address of all who are invited; empty: these are all
 }
 
 // UserRow is a person in the list.

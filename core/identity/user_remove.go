@@ -42,6 +42,9 @@ func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 		if err := q.UserIdentityDropAll(ctx, u.ID); err != nil {
 			return err
 		}
+		if err := s.dropFactors(ctx, q, id); err != nil {
+			return err
+		}
 		return q.UserSetPassword(ctx, db.UserSetPasswordParams{ID: id, At: s.now()})
 	})
 	return err
