@@ -55,8 +55,17 @@ func (s *Server) usersPage(c echo.Context) error {
 	if v.has(trait.Admin) {
 		props.Emergency = &views.Action{Label: "Emergency account", Ask: true, Href: views.PathBreakGlass + "/new"}
 	}
+	ids := make([]uuid.UUID, len(page.Users))
+	for i, u := range page.Users {
+		ids[i] = u.ID
+	}
+	secured, err := s.Identity.WithFactor(ctx, ids)
+	if err != nil {
+		return err
+	}
 	for _, u := range page.Users {
 		row := v.userRow(u, roles)
+		row.MFA = secured[u.ID]
 		row.Actions = v.rowActions(ctx, u)
 		props.Rows = append(props.Rows, row)
 	}

@@ -69,13 +69,12 @@ func (v *visit) shell(ctx context.Context, f frame) views.Shell {
 	}
 	v.countApprovals(ctx, nav)
 	s := views.Shell{Org: v.Settings.String(settings.Organisation), Nav: nav, Crumbs: f.crumbs, Live: f.live, Idle: v.Identity.LongestPause(ctx), Person: views.Person{Name: v.who.Name}}
-	if f.nav == views.PathOverview && v.who.Credential.Kind == identity.CredentialSession {
-		s.ViewNote = v.factorNote(ctx)
-	}
 	if len(f.crumbs) > 0 {
 		s.Title = f.crumbs[len(f.crumbs)-1].Label
 	}
-	s.ViewNote = v.viewNote(ctx)
+	if s.ViewNote = v.viewNote(ctx); s.ViewNote == nil && f.nav == views.PathOverview {
+		s.ViewNote = v.factorNote(ctx)
+	}
 	if id, err := uuid.Parse(v.who.ID); err == nil {
 		// A page is better without the address than not at all.
 		if u, err := v.Identity.User(ctx, id); err == nil {

@@ -50,6 +50,16 @@ func (s *Service) Factors(ctx context.Context, user uuid.UUID) (Factors, error) 
 	return f, db.Fault(err)
 }
 
+// WithFactor returns which of some people have a second factor.
+func (s *Service) WithFactor(ctx context.Context, people []uuid.UUID) (map[uuid.UUID]bool, error) {
+	rows, err := db.New(s.Pool).FactorsOf(ctx, people)
+	have := make(map[uuid.UUID]bool, len(rows))
+	for _, row := range rows {
+		have[row.ID] = true
+	}
+	return have, db.Fault(err)
+}
+
 // ResetFactors removes every second factor of a person who lost theirs, and ends
 // their sessions. It needs at least their sensitive traits. Who must have one can
 // do nothing at the next sign-in but set one up.
