@@ -68,7 +68,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

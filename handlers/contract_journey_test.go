@@ -38,6 +38,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.breakGlass(admin)
 	c.audit(admin)
 	c.sinks(admin)
+	c.retention(admin)
 	c.goodbye(admin, caller)
 
 	withPages := []string{"setupPage", "signInPage", "signIn"} // the console's tests look at them
@@ -390,6 +391,32 @@ func (c *teller) sinks(admin string) {
 	c.ask(admin, 502, "POST", one+"/try", nil)
 	c.ask(admin, 200, "DELETE", one, nil)
 	c.ask(admin, 404, "GET", one, nil)
+}
+
+// retention holds records, purges others into an archive, and lets the held ones go.
+func (c *teller) retention(admin string) {
+	c.ask(admin, 200, "GET", "/admin/audit/retention", nil)
+	const path = "/admin/audit/holds"
+	in := map[string]any{"name": "Case 7", "reason": "A law suit.", "plugin": "labs"}
+	held := c.ask(admin, 201, "POST", path, in)
+	c.ask(admin, 409, "POST", path, in)
+	c.ask(admin, 422, "POST", path, map[string]any{"name": "Case 8", "reason": ""})
+	one := path + "/" + held["id"].(string)
+	c.ask(admin, 200, "GET", path, nil)
+	c.ask(admin, 200, "GET", one, nil)
+	c.ask(admin, 404, "GET", path+"/none", nil)
+	if did := c.ask(admin, 200, "POST", "/admin/audit/retention/purge", nil); did["records"].(float64) == 0 {
+		c.t.Errorf("nothing was purged: %v", did)
+	}
+	c.ask(admin, 200, "POST", one+"/lift", map[string]any{"reason": "It was settled."})
+	c.ask(admin, 409, "POST", one+"/lift", map[string]any{"reason": "It was settled."})
+	list := c.ask(admin, 200, "GET", "/admin/audit/archives", nil)["items"].([]any)
+	c.ask(admin, 200, "GET", "/admin/audit/archives/"+list[0].(map[string]any)["id"].(string), nil)
+	c.ask(admin, 404, "GET", "/admin/audit/archives/none", nil)
+	c.ask(admin, 200, "GET", "/admin/audit/retention", nil)
+	if report := c.ask(admin, 200, "GET", "/admin/audit/verify", nil); report["ok"] != true {
+		c.t.Errorf("the audit does not verify after a purge: %v", report)
+	}
 }
 
 func (c *teller) audit(admin string) {

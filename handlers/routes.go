@@ -26,6 +26,7 @@ func (s *Server) routes() []route {
 	watch := []trait.ID{trait.EventViewer}
 	people, auditors, admins := []trait.ID{trait.UserManager}, []trait.ID{trait.AuditViewer}, []trait.ID{trait.Admin}
 	forwarders := []trait.ID{trait.AuditViewer, trait.ConfigManager}
+	keepers := []trait.ID{trait.AuditViewer, trait.Admin}
 	// The lanes bound what they carry themselves; the rest is for what is around it.
 	carry, outside := int64(s.Settings.Int(settings.LimitBodyBytes)), int64(s.Settings.Int(settings.LimitProxyBytes))
 	table := []route{
@@ -142,6 +143,14 @@ func (s *Server) routes() []route {
 		{method: put, path: "/admin/audit/sinks/:id", who: users, needs: forwarders, action: "audit.forward", handler: s.changeSink, fresh: true},
 		{method: del, path: "/admin/audit/sinks/:id", who: users, needs: forwarders, action: "audit.forward", handler: s.removeSink, fresh: true},
 		{method: post, path: "/admin/audit/sinks/:id/try", who: users, needs: forwarders, action: "audit.forward", handler: s.trySink, slow: true},
+		{method: get, path: "/admin/audit/retention", who: users, needs: auditors, action: "audit.read", handler: s.showRetention},
+		{method: post, path: "/admin/audit/retention/purge", who: users, needs: keepers, action: "audit.purge", handler: s.purgeAudit, slow: true, fresh: true},
+		{method: get, path: "/admin/audit/holds", who: users, needs: auditors, action: "audit.read", handler: s.listHolds},
+		{method: post, path: "/admin/audit/holds", who: users, needs: keepers, action: "audit.hold", handler: s.placeHold, fresh: true},
+		{method: get, path: "/admin/audit/holds/:id", who: users, needs: auditors, action: "audit.read", handler: s.showHold},
+		{method: post, path: "/admin/audit/holds/:id/lift", who: users, needs: keepers, action: "audit.hold", handler: s.liftHold, fresh: true},
+		{method: get, path: "/admin/audit/archives", who: users, needs: auditors, action: "audit.read", handler: s.listArchives},
+		{method: get, path: "/admin/audit/archives/:id", who: users, needs: auditors, action: "audit.export", handler: s.sendArchive, slow: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
 	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.eventRPCs(), s.evidenceRoutes(), s.console()} {

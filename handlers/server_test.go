@@ -29,6 +29,7 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
@@ -168,6 +169,15 @@ func newCore(t testing.TB, edits ...setting) *core {
 
 	forwarding := siem.New(siem.Config{Pool: c.DB.Pool, Store: c.Audit, Sealer: sealer, Replica: "test", Log: logger})
 	run("audit forwarding", forwarding.Run)
+	// Its clock is ahead, so that there is something to purge; it purges only when asked.
+	keeper := retention.New(retention.Config{
+		Pool: c.DB.Pool, Owner: c.DB.OwnerURL, Store: c.Audit, Sign: c.Identity, Folder: filepath.Join(t.TempDir(), "archive"), Replica: "test", Log: logger,
+		Keep: func() retention.Keep { return retention.Keep{} }, Now: func() time.Time { return time.Now().AddDate(8, 0, 0) },
+		Keys: func(ctx context.Context) (audit.Keys, error) {
+			keys, err := identity.PublicKeys(ctx, c.DB.Pool)
+			return func(kid string) (ed25519.PublicKey, bool) { k, ok := keys[kid]; return k, ok }, err
+		},
+	})
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return loopback }, Own: func() []netip.AddrPort { return own }})
 	t.Cleanup(reach.Close)
@@ -193,7 +203,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 	approvals := approval.New(approval.Config{Pool: c.DB.Pool, Registry: c.Registry, People: c.Identity, Manifests: c.Plugins, Replica: "test", Log: logger})
 
 	c.Server = handlers.New(handlers.Config{
-		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Proof: c, Gate: c.Gate,
+		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
 		Evidence: evidence.New(evidence.Config{
 			Pool: c.DB.Pool, Audit: c.Audit, Settings: c.Settings, People: c.Identity, SSO: c.SSO, Rules: c.Rules, Plugins: c.Registry, SIEM: forwarding, Signer: c.Identity,
 			Heads: c.heads, Address: c.URL, Version: "0.0.0-test",

@@ -40,7 +40,7 @@ type SinkForm struct {
 
 // AuditTabs returns the tabs of the audit's pages.
 func AuditTabs(current string) []Tab {
-	tabs := []Tab{{Label: "Records", Href: PathAudit}, {Label: "Verify", Href: PathProof}, {Label: "Forwarding", Href: PathForwarding}}
+	tabs := []Tab{{Label: "Records", Href: PathAudit}, {Label: "Verify", Href: PathProof}, {Label: "Forwarding", Href: PathForwarding}, {Label: "Retention", Href: PathRetention}}
 	for i := range tabs {
 		tabs[i].Current = tabs[i].Href == current
 	}

@@ -101,6 +101,11 @@ func samples() []sample {
 		in("proof", views.PathProof, auditAt, func() views.BrowserProof { return views.BrowserProof{Export: views.PathExport + "?format=jsonl"} }, views.BrowserProofPage, views.BrowserProofBody),
 		in("forwarding", views.PathForwarding, auditAt, forwarding, views.ForwardingPage, views.ForwardingBody),
 		in("forwarding-first", views.PathForwarding, auditAt, func() views.Forwarding { return views.Forwarding{Add: forwarding().Add} }, views.ForwardingPage, views.ForwardingBody),
+		in("retention", views.PathRetention, auditAt, keeping, views.RetentionPage, views.RetentionBody),
+		in("retention-first", views.PathRetention, auditAt, func() views.Retention {
+			r := keeping()
+			return views.Retention{Keep: r.Keep, Due: r.Due, Hold: r.Hold, Purge: r.Purge}
+		}, views.RetentionPage, views.RetentionBody),
 		in("sink", views.PathForwarding+"/new", auditAt, sinkForm, views.SinkFormPage, views.SinkFormBody),
 
 		in("users", views.PathUsers, people, users, views.UsersPage, views.UsersBody),

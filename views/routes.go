@@ -28,6 +28,7 @@ const (
 	PathProof       = "/console/audit/proof"
 	PathForwarding  = "/console/audit/forwarding"
 	PathEvidence    = "/console/evidence"
+	PathRetention   = "/console/audit/retention"
 	PathDecisions   = "/console/decisions"
 	PathUsers       = "/console/users"
 	PathUserInvite  = "/console/users/invite"
@@ -151,3 +152,6 @@ func at(href string) templ.SafeURL {
 	}
 	return "#"
 }
+
+// RetentionPath returns the address of what is below the page of the audit's retention.
+func RetentionPath(below ...string) string { return join(PathRetention, below[0], below[1:]) }

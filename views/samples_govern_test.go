@@ -142,6 +142,24 @@ func forwarding() views.Forwarding {
 	}
 }
 
+func keeping() views.Retention {
+	return views.Retention{
+		Keep: []views.KeepLine{{What: "Protected health information", Days: 2555, Least: 2190, Setting: "audit_keep_phi"}, {What: "Everything else", Days: 90, Setting: "audit_keep_other"}},
+		Due:  ago(-72 * time.Hour), Records: 48211, Last: &views.PurgeDone{At: ago(20 * 24 * time.Hour), By: "Mara Ellison", Records: 1, Archives: 1, Error: "The archive audit-2019-10.jsonl does not verify."},
+		Chains: []views.ChainDue{{Name: "change", Stays: 1, StaysAt: ago(time.Hour)}, {Name: "lane/core", Records: 48211, Stays: 48212, StaysAt: ago(2190 * 24 * time.Hour), Hold: "Case 7"}},
+		Holds: []views.HoldRow{
+			{ID: "h1", Name: "Case 7", Reason: "A law suit <script>", Keeps: "plugin labs, from 1 January 2020", By: "Mara Ellison", At: ago(48 * time.Hour), Actions: []views.Action{{Label: "Lift", Object: "Case 7", Icon: "x", Danger: true, Ask: true, Href: views.RetentionPath("holds", "h1", "lift")}}},
+			{ID: "h2", Name: "Case 6", Reason: "A law suit", Keeps: "everything", By: "Mara Ellison", At: ago(480 * time.Hour), LiftedAt: ago(time.Hour), LiftedBy: "Joel Whitaker", LiftReason: "It was settled."},
+		},
+		Archives: []views.ArchiveRow{
+			{Name: "audit-2019-10-lane-core-5a1c2f09-1.jsonl", Place: "s3", Chain: "lane/core", First: 1, Last: 48211, Begins: ago(2600 * 24 * time.Hour), Ends: ago(2580 * 24 * time.Hour), Bytes: 38100224, Verified: ago(20 * 24 * time.Hour), Purged: true, Actions: []views.Action{{Label: "Download", Object: "the archive", Icon: "download", Get: true, Href: views.RetentionPath("archives", "a1")}}},
+			{Name: "audit-2019-11-change-0a1c2f09-1.jsonl", Place: "folder", Chain: "change", First: 1, Last: 2, Bytes: 920, Verified: ago(time.Hour)},
+		},
+		Hold:  views.Action{Label: "Place a hold", Icon: "lock", Primary: true, Get: true, Ask: true, Href: views.RetentionPath("holds", "new")},
+		Purge: views.Action{Label: "Purge now", Icon: "trash-2", Danger: true, Ask: true, Href: views.RetentionPath("purge")},
+	}
+}
+
 func sinkForm() views.SinkForm {
 	f := views.SinkForm{
 		Title: "Add a sink", Text: "RFC 5424 messages over TLS.", Path: views.PathForwarding, Verb: "Add the sink", Hidden: []views.Hidden{{Name: "kind", Value: "syslog"}},

@@ -43,7 +43,7 @@ func auditCommand() *cobra.Command {
 	verify.Flags().StringVarP(&file, "file", "f", "", "export to verify (JSONL)")
 	verify.Flags().StringVar(&heads, "heads", "", "with --file: signed heads to hold it against (audit-heads.jsonl)")
 	verify.Flags().StringVar(&keys, "jwks", "", "with --file: the core's public keys, as /.well-known/jwks.json answers them")
-	return parent("audit", "Verify the record of everything", verify)
+	return parent("audit", "Verify the record of everything, and steer how long it is kept", verify, holdsCommand(), archivesCommand(), purgeCommand())
 }
 
 // verifyExport verifies an export without any database.

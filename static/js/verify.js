@@ -50,7 +50,7 @@
       if (before && seq <= before.seq) throw new Bad(`${name} stands after record ${before.seq}: it was put there, twice or out of order.`);
       if (base64(await sha256(join(bytes(previous), encoder.encode(canonical(rest))))) !== hash) throw new Bad(`${name} was changed: its content does not have the hash it bears.`);
       if (before?.seq === seq - 1 && before.hash !== previous) throw new Bad(`${name} does not follow record ${before.seq}: one of the two was replaced.`);
-      this.last.set(chain, { first: before?.first ?? seq, seq, hash, count: (before?.count ?? 0) + 1 });
+      this.last.set(chain, { first: before?.first ?? seq, seq, hash, count: (before?.count ?? 0) + 1, previous: before?.previous ?? previous });
       this.count++;
     }
 
@@ -65,15 +65,27 @@
     }
   }
 
-  /** signed returns whether the core's key signed the manifest. */
-  async function signed(manifest, keys) {
-    const { kid, sig, ...rest } = manifest;
+  /** signed returns whether the core's key signed what is a context and a value. */
+  async function signed(context, value, keys, wrong) {
+    const { kid, sig, ...rest } = value;
     const key = keys.find((one) => one.kid === kid);
     if (!kid || !key) return false;
     const known = await crypto.subtle.importKey("jwk", { kty: key.kty, crv: key.crv, x: key.x }, "Ed25519", false, ["verify"]);
-    const message = encoder.encode(`vivified audit export v1\n${canonical({ ...rest, at: micros(rest.at) })}`);
-    if (!(await crypto.subtle.verify("Ed25519", known, bytes(sig), message))) throw new Bad("The signature of the manifest is wrong.");
+    const message = encoder.encode(`${context}\n${canonical({ ...rest, at: micros(rest.at) })}`);
+    if (!(await crypto.subtle.verify("Ed25519", known, bytes(sig), message))) throw new Bad(wrong);
     return true;
+  }
+
+  /** begun holds each chain whose beginning was purged against the mark it begins after. */
+  async function begun(marks, chains, keys) {
+    for (const mark of marks) {
+      const { chain, last } = mark;
+      const read = chains.last.get(chain);
+      await signed("vivified audit purge v1", mark, keys, `The mark that says what of ${chain} was purged is not signed by the core.`);
+      if (!read || read.first > last + 1) throw new Bad(`Record ${last + 1} of ${chain} is missing: the chain begins with it since the purge.`);
+      if (read.first <= last) throw new Bad(`Record ${read.first} of ${chain} was purged, and is there again.`);
+      if (read.previous !== mark.hash) throw new Bad(`Record ${last + 1} of ${chain} does not follow the last record that was purged.`);
+    }
   }
 
   /** verify reads an export from a stream of bytes and tells how far it is. */
@@ -122,7 +134,9 @@
     if (!manifest) throw new Bad("The export ends before its manifest: records may be missing.");
     chains.counted(manifest);
     if (base64(await sha256(join(...parts))) !== manifest.sha256) throw new Bad("The records are not those the manifest was made for.");
-    return { count: chains.count, chains: chains.last.size, signed: await signed(manifest, keys) };
+    await begun(manifest.purged ?? [], chains, keys);
+    const vouched = await signed("vivified audit export v1", manifest, keys, "The signature of the manifest is wrong.");
+    return { count: chains.count, chains: chains.last.size, signed: vouched };
   }
 
   const show = (place, tone, title, text) => {
