@@ -19,6 +19,10 @@ import (
 )
 
 func auditCommand() *cobra.Command {
+	return parent("audit", "Verify the record of everything, and steer how long it is kept", verifyCommand(), holdsCommand(), archivesCommand(), purgeCommand())
+}
+
+func verifyCommand() *cobra.Command {
 	var file, heads, keys, output string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Recompute the audit's chains and name the first bad record",
@@ -43,7 +47,7 @@ func auditCommand() *cobra.Command {
 	verify.Flags().StringVarP(&file, "file", "f", "", "export to verify (JSONL)")
 	verify.Flags().StringVar(&heads, "heads", "", "with --file: signed heads to hold it against (audit-heads.jsonl)")
 	verify.Flags().StringVar(&keys, "jwks", "", "with --file: the core's public keys, as /.well-known/jwks.json answers them")
-	return parent("audit", "Verify the record of everything, and steer how long it is kept", verify, holdsCommand(), archivesCommand(), purgeCommand())
+	return verify
 }
 
 // verifyExport verifies an export without any database.
