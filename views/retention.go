@@ -44,6 +44,15 @@ type PurgeDone struct {
 	Error    string
 }
 
+// did says what a purge did, and for whom.
+func (p *PurgeDone) did() string {
+	by := ""
+	if p.By != "" {
+		by = " by " + p.By
+	}
+	return by + ": " + plural(int(p.Records), "record", "records") + " into " + plural(int(p.Archives), "archive", "archives") + "."
+}
+
 // HoldRow is a hold, in force unless LiftedAt says otherwise.
 type HoldRow struct {
 	ID         string

@@ -77,6 +77,9 @@ func (s *Service) Purge(ctx context.Context) (Purged, error) {
 		_ = q.LeaseDrop(left, lease, s.Replica) // it lapses by itself
 	}()
 	done := Purged{Began: s.Now()}
+	if who.Kind != actor.System {
+		done.By = cmp.Or(who.Name, who.ID)
+	}
 	err := s.purge(ctx, &done)
 	done.Ended = s.Now()
 	if err != nil {
