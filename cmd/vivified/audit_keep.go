@@ -69,18 +69,18 @@ func listHolds(ctx context.Context, c call) error {
 	}
 	for _, h := range list.Items {
 		var keeps []string
-		for _, p := range [...]struct{ name, value string }{{"plugin=", h.Plugin}, {"actor=", h.Actor}, {"object=", h.Object}, {"class=", h.Class}, {"since=", moment(h.Since)}, {"until=", moment(h.Until)}} {
+		for _, p := range [...]struct{ name, value string }{{"plugin=", h.Plugin}, {"actor=", h.Actor}, {"object=", h.Object}, {"class=", h.Class}, {"since=", instant(h.Since)}, {"until=", instant(h.Until)}} {
 			if p.value != "" {
 				keeps = append(keeps, p.name+plain(p.value))
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(h.Name), cmp.Or(strings.Join(keeps, " "), "everything"), plain(h.Reason), h.PlacedAt.UTC().Format(time.RFC3339), plain(h.PlacedName), cmp.Or(moment(h.LiftedAt), "–"), h.ID)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(h.Name), cmp.Or(strings.Join(keeps, " "), "everything"), plain(h.Reason), h.PlacedAt.UTC().Format(time.RFC3339), plain(h.PlacedName), cmp.Or(instant(h.LiftedAt), "–"), h.ID)
 	}
 	return t.Flush()
 }
 
-// moment writes a moment, "" for none.
-func moment(t *time.Time) string {
+// instant writes a moment, "" for none.
+func instant(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
@@ -109,7 +109,7 @@ func archivesCommand() *cobra.Command {
 			fmt.Fprintln(t, "NAME\tPLACE\tCHAIN\tRECORDS\tFIRST\tLAST\tBYTES\tVERIFIED\tPURGED\tID")
 		}
 		for _, a := range list.Items {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", plain(a.Name), a.Place, plain(a.Chain), a.Records, a.First, a.Last, a.Bytes, a.VerifiedAt.UTC().Format(time.RFC3339), cmp.Or(moment(a.PurgedAt), "–"), a.ID)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", plain(a.Name), a.Place, plain(a.Chain), a.Records, a.First, a.Last, a.Bytes, a.VerifiedAt.UTC().Format(time.RFC3339), cmp.Or(instant(a.PurgedAt), "–"), a.ID)
 		}
 		return t.Flush()
 	})
