@@ -29,6 +29,7 @@ var consolePages = []consolePage{
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Evidence", views.PathEvidence, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
+	{"Roles & traits", views.PathRoles, []trait.ID{trait.UserManager}},
 	{"API keys", views.PathAPIKeys, nil},
 	{"Single sign-on", views.PathSSO, []trait.ID{trait.UserManager}},
 	{"Account", views.PathAccount, nil},
@@ -68,7 +69,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleRoles(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

@@ -115,6 +115,14 @@ func samples() []sample {
 			u.RolesWhy, u.Keys, u.Sessions, u.Traits, u.Moments = notYours(), nil, nil, nil, nil
 			return u
 		}, views.UserPage, views.UserBody),
+		in("roles", views.PathRoles, crumbs("People", "", "Roles & traits", ""), matrix, views.MatrixPage, views.MatrixBody),
+		in("roles-none", views.PathRoles, crumbs("People", "", "Roles & traits", ""), func() views.Matrix { m := matrix(); m.Groups = nil; return m }, views.MatrixPage, views.MatrixBody),
+		in("trait", views.TraitPath("handles_phi"), crumbs("People", "", "Roles & traits", views.PathRoles, "handles_phi", ""), traitDetail, views.TraitPage, views.TraitBody),
+		in("trait-nobody", views.TraitPath("handles_phi"), crumbs("People", "", "Roles & traits", views.PathRoles, "handles_phi", ""), func() views.TraitDetail {
+			d := traitDetail()
+			d.Holders = nil
+			return d
+		}, views.TraitPage, views.TraitBody),
 		alone("invite-dialog", views.PathUserInvite, inviteForm, views.InviteDialog),
 		alone("invite-link", views.PathUserInvite, inviteLink, views.InviteDialog),
 		in("invite-page", views.PathUserInvite, people, inviteForm, views.InviteFormPage, views.InviteBody),

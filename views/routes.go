@@ -40,6 +40,7 @@ const (
 	PathEgress      = "/console/egress"
 	PathCredentials = "/console/egress/credentials"
 	PathSSO         = "/console/sso"
+	PathRoles       = "/console/roles" // with /grant and /traits/{trait}
 	PathOIDC        = "/auth/oidc"
 	PathIdentities  = "/console/account/identities"
 )
@@ -85,6 +86,9 @@ func PluginPath(id string, below ...string) string { return join(PathPlugins, id
 
 // UserPath returns the address of a user's page, or of what is below it.
 func UserPath(id string, below ...string) string { return join(PathUsers, id, below) }
+
+// TraitPath returns the address of a trait's page, or of what is below it.
+func TraitPath(name string, below ...string) string { return join(PathRoles+"/traits", name, below) }
 
 // SSOPath returns the address of an identity provider's page, or of what is below it.
 func SSOPath(id string, below ...string) string { return join(PathSSO, id, below) }

@@ -81,6 +81,29 @@ func user() views.UserDetail {
 	}
 }
 
+func matrix() views.Matrix {
+	m := views.Matrix{
+		Filter: views.Filter{Path: views.PathRoles, In: "traits"}, Grant: views.Action{Label: "Grant a trait", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathRoles + "/grant"},
+		Roles: []views.MatrixRole{{Name: "admin", Label: "Administrator", People: 2, Builtin: true}, {Name: "ward-clerk", Label: "Ward clerk", People: 41, Groups: 3}},
+		Older: views.Pager{ByName: true, Older: views.PathRoles + "?from=x"},
+	}
+	m.Groups = []views.MatrixGroup{{Label: "Capability", Rows: []views.MatrixRow{{
+		Trait: "event_viewer", Href: views.TraitPath("event_viewer"), ImpliedBy: []string{"admin"}, People: 3, Cells: []views.MatrixCell{{By: "admin"}, {Direct: true}},
+	}}}, {Label: "Data access", Rows: []views.MatrixRow{{Trait: "handles_phi", Href: views.TraitPath("handles_phi"), Cells: []views.MatrixCell{{}, {Direct: true}}}}}}
+	return m
+}
+
+func traitDetail() views.TraitDetail {
+	return views.TraitDetail{
+		Name: "handles_phi", Text: "Works with protected health information (HIPAA).", Facts: []views.KV{{Label: "Roles", Value: "Ward clerk"}, {Label: "Brings along", Value: "audit_required"}},
+		Actions: []views.Action{{Label: "Grant", Icon: "user-plus", Primary: true, Ask: true, Href: views.TraitPath("handles_phi", "grant"), Why: &views.Why{Text: "It is above your own traits.", Trait: "admin"}}},
+		Holders: []views.HolderRow{
+			{Name: "Hannah Weiss", Email: "hannah@northgate.example", Href: views.UserPath("u2"), From: "group Ward 4B → role Ward clerk", Expires: now.Add(23 * time.Hour), State: views.Active},
+			{Name: "Priya Raman", Email: "priya@northgate.example", Href: views.UserPath("u3"), From: "role Ward clerk", State: views.Active},
+		},
+	}
+}
+
 func account() views.Account {
 	return views.Account{
 		Person: views.Person{Name: "Mara Lindqvist", Email: "mara.lindqvist@northgate.example"}, Roles: []string{"Administrator"}, Source: "local account",

@@ -88,7 +88,7 @@ func StandardNav(path string, may func(page string) bool) []NavGroup {
 		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}}},
 		{"Traffic", "waypoints", []NavItem{{Label: "Lane map", Href: PathLanes, Key: "l"}, {Label: "Events", Href: PathEvents, Key: "e"}, {Label: "Egress", Href: PathEgress, Key: "x"}}},
 		{"Govern", "shield-check", []NavItem{{Label: "Policies", Href: PathPolicies, Key: "r"}, {Label: "Audit", Href: PathAudit, Key: "a"}, {Label: "Evidence", Href: PathEvidence, Key: "v"}}},
-		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}, {Label: "API keys", Href: PathAPIKeys, Key: "k"}, {Label: "Single sign-on", Href: PathSSO, Key: "s"}}},
+		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}, {Label: "Roles & traits", Href: PathRoles, Key: "t"}, {Label: "API keys", Href: PathAPIKeys, Key: "k"}, {Label: "Single sign-on", Href: PathSSO, Key: "s"}}},
 	}
 	var out []NavGroup
 	for _, g := range groups {

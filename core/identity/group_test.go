@@ -432,9 +432,9 @@ func TestRole(t *testing.T) {
 	if err != nil || counts[trait.HandlesPHI] != 2 || counts[trait.AuditRequired] != 2 || counts[trait.Admin] != 1 {
 		t.Errorf("people by trait: %v, %v", counts, err)
 	}
-	holders, more, err := w.TraitHolders(ctx, "audit_required", 1)
-	if err != nil || !more || len(holders) != 1 || holders[0].User.Name != "Pat" {
-		t.Errorf("holders: %+v, %v, %v", holders, more, err)
+	holders, next, err := w.TraitHolders(ctx, "audit_required", "", 1)
+	if err != nil || next == "" || len(holders) != 1 || holders[0].User.Name != "Pat" {
+		t.Errorf("holders: %+v, %v, %v", holders, next, err)
 	}
 	is(t, "delete in use", w.DeleteRole(ctx, "night-watch", false), fault.Conflict, "role.in_use")
 	session := w.login("sam@example.com")

@@ -111,12 +111,12 @@ type Holder struct {
 	Expires *time.Time // nil: no end
 }
 
-// TraitHolders returns the first people by name who have a trait now, and whether
-// there are more. most is at most 200.
-func (s *Service) TraitHolders(ctx context.Context, name string, most int) (holders []Holder, more bool, err error) {
-	page, err := s.Users(ctx, UserFilter{Trait: name, Limit: most})
+// TraitHolders returns a page of the people by name who have a trait now, and the
+// cursor of the next page; "" at the end. most is at most 200.
+func (s *Service) TraitHolders(ctx context.Context, name, cursor string, most int) (holders []Holder, next string, err error) {
+	page, err := s.Users(ctx, UserFilter{Trait: name, Cursor: cursor, Limit: most})
 	if err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	ids := make([]uuid.UUID, len(page.Users))
 	for i, u := range page.Users {
@@ -124,7 +124,7 @@ func (s *Service) TraitHolders(ctx context.Context, name string, most int) (hold
 	}
 	grants, err := db.New(s.Pool).UserGrants(ctx, ids, s.now())
 	if err != nil {
-		return nil, false, db.Fault(err)
+		return nil, "", db.Fault(err)
 	}
 	of := map[uuid.UUID][]db.UserGrantsRow{}
 	for _, g := range grants {
@@ -137,5 +137,5 @@ func (s *Service) TraitHolders(ctx context.Context, name string, most int) (hold
 			}
 		}
 	}
-	return holders, page.Next != "", nil
+	return holders, page.Next, nil
 }
