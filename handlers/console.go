@@ -140,6 +140,7 @@ func (s *Server) consoleTraffic() []route {
 		{method: get, path: views.PathEvents + "/:event/replay", who: users, needs: events, action: "event.replay", handler: s.askReplayEvent},
 		{method: post, path: views.PathEvents + "/:event/replay", who: users, needs: events, action: "event.replay", handler: s.replayOneEvent, body: form},
 		{method: get, path: views.PathPlugins + "/:id/dead-letters", who: users, needs: events, action: "event.view", handler: s.pluginLettersPage},
+		{method: get, path: views.PathTraces + "/:trace", who: users, needs: auditors, action: "audit.read", handler: s.tracePage},
 		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},
 		{method: get, path: views.PathEgress, who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.view", handler: s.egressPage},
 		{method: get, path: views.PathAudit, who: users, needs: auditors, action: "audit.read", handler: s.auditPage},

@@ -371,7 +371,7 @@ func requestCard(d Decision) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = LinkedID(d.Trace, PathAudit+"?range=7d&trace="+d.Trace).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkedID(d.Trace, TracePath(d.Trace)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -450,7 +450,7 @@ func EventBody(e Event) templ.Component {
 			}
 		}
 		if e.Trace != "" {
-			templ_7745c5c3_Err = Button(Action{Label: "Trace in audit", Icon: "waypoints", Get: true, Href: PathAudit + "?range=7d&trace=" + e.Trace}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Button(Action{Label: "Trace", Icon: "waypoints", Get: true, Href: TracePath(e.Trace)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -77,9 +77,9 @@ test("an event's page says who received it whole, who did not, and why", (t) =>
     await page.getByRole("link", { name: "How it was decided" }).click();
     await page.getByRole("heading", { name: "How it was decided" }).waitFor();
     await page.goBack();
-    await page.getByRole("link", { name: "Trace in audit" }).click();
-    await page.waitForURL(/trace=[0-9a-f]{32}/);
-    const actions = await page.getByRole("table", { name: "Audit records" }).locator('td[data-label="Action"]').allTextContents();
+    await page.getByRole("link", { name: "Trace", exact: true }).click();
+    await page.waitForURL(/traces\/[0-9a-f]{32}/);
+    const actions = await page.getByRole("table", { name: "Steps of the trace" }).locator('td[data-label="Action"]').allTextContents();
     for (const action of ["event.publish", "event.deliver", "operator.call", "proxy.request"]) {
       assert.ok(actions.some((text) => text.trim() === action), `the trace does not show ${action}: ${actions.join()}`);
     }
