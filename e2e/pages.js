@@ -7,7 +7,7 @@ import { root } from "./installation.js";
 import { until } from "./until.js";
 
 /** answers are what the console asks for by script, and what is no HTML. */
-const answers = [/\/live$/, /\/stream$/, /\/export$/, /\/proof$/, /\.svg$/, /^\/console\/session$/];
+const answers = [/\/pack$/, /\/archives\/:id$/, /\/live$/, /\/stream$/, /\/export$/, /\/proof$/, /\.svg$/, /^\/console\/session$/];
 
 /** elsewhere are pages that only a state brings about which another journey makes, or a unit test. */
 const elsewhere = [
@@ -15,6 +15,7 @@ const elsewhere = [
   "/console/account/factors/passkeys/:id/remove",
   "/console/account/factors/recovery-codes",
   "/console/account/factors/totp/remove",
+  "/console/audit/retention/holds/:id/lift",
   "/console/break-glass/new",
   "/console/events/dead-letters/:id/discard",
   "/console/events/dead-letters/replay",
@@ -23,6 +24,11 @@ const elsewhere = [
   "/console/policies/waiting/:id/approve",
   "/console/policies/waiting/:id/deny",
   "/console/sso/:provider/attempts/:attempt",
+  "/console/users/:id/groups/:group/join",
+  "/console/users/:id/groups/:group/leave",
+  "/console/users/:id/keys/:key/revoke",
+  "/console/users/:id/roles/:role/revoke",
+  "/console/users/:id/traits/:trait/revoke",
 ];
 
 /** pageRoutes are the routes of the table that are pages. */
@@ -85,12 +91,16 @@ export class Pages {
       "/console/decisions/:id": `/console/decisions/${refused}`,
       "/console/egress/credentials/:id/:host": `/console/egress/credentials/hello-greeter/${host}`,
       "/console/events/:event": `/console/events/${event}`,
+      "/console/events/traces/:trace": `/console/events/traces/${record.trace}`,
       "/console/plugins/:id": "/console/plugins/hello-greeter",
       "/console/plugins/:id/domains/approve": `/console/plugins/hello-greeter/domains/approve?host=${host}`,
       "/console/policies/shadow/:id": `/console/policies/shadow/${shadow.id}`,
       "/console/policies/tests/:number": "/console/policies/tests/1",
       "/console/sso/:provider": `/console/sso/${provider.id}`,
+      "/console/roles/traits/:trait": "/console/roles/traits/audit_viewer",
       "/console/users/:id": `/console/users/${asked.id}`,
+      "/console/users/:id/roles/:role": `/console/users/${asked.id}/roles/auditor`,
+      "/console/users/:id/traits/:trait": `/console/users/${asked.id}/traits/audit_viewer`,
     };
   }
 
