@@ -98,6 +98,7 @@ export class Pages {
       "/console/policies/tests/:number": "/console/policies/tests/1",
       "/console/sso/:provider": `/console/sso/${provider.id}`,
       "/console/roles/traits/:trait": "/console/roles/traits/audit_viewer",
+      "/console/users/bulk": `/console/users/bulk?do=suspend&people=${asked.id}`,
       "/console/users/:id": `/console/users/${asked.id}`,
       "/console/users/:id/roles/:role": `/console/users/${asked.id}/roles/auditor`,
       "/console/users/:id/traits/:trait": `/console/users/${asked.id}/traits/audit_viewer`,

@@ -56,7 +56,7 @@ describe("every page", { concurrency: 2 }, () => {
     }],
     ["audit-none", () => "/console/audit?q=no+such+record"],
     ["decision-lane", () => `/console/decisions/${denied.id}`],
-    ["user-invite-dialog", () => "/console/users", opens("link", /^Invite/)],
+    ["user-invite-dialog", () => "/console/users", opens("link", /^Invite a person/)],
     ["account-key-dialog", () => "/console/account", opens("link", /^New key/)],
     ["palette-dialog", () => "/console/users", async (page) => {
       await page.keyboard.press("Control+k");
@@ -282,7 +282,7 @@ describe("without scripts", () => {
       await page.getByRole("button", { name: "Save appearance" }).click();
       assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
       await page.goto("/console/users");
-      await page.getByRole("link", { name: /^Invite/ }).click();
+      await page.getByRole("link", { name: /^Invite a person/ }).click();
       await page.getByLabel("E-mail").fill(`plain-${Date.now()}@viewer.test`);
       await page.getByLabel("Name", { exact: true }).fill("Plain Person");
       await page.getByRole("button", { name: "Make the link" }).click();
