@@ -8,7 +8,7 @@ import { artifacts, Installation } from "./installation.js";
 
 rmSync(artifacts, { recursive: true, force: true });
 const files = process.argv.slice(2);
-if (files.length === 0) files.push(...readdirSync("journeys").sort((a, b) => parseInt(a) - parseInt(b)).map((name) => join("journeys", name)));
+if (files.length === 0) files.push(...readdirSync("journeys").sort().map((name) => join("journeys", name)));
 
 const here = await Installation.prepare("up");
 try {

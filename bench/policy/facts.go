@@ -45,8 +45,6 @@ func without(traits []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(traits), func(t string) bool { return t == name })
 }
 
-var dangerous = []string{"delete_all", "format", "shutdown", "restart", "drop_all"}
-
 // admin is the i-th rule of an administrator: no caller with this trait calls this
 // plugin at this hour. It forbids nothing here, and has to be asked each time.
 func admin(i int) (trait, target string, hour int) {

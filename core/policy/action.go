@@ -96,9 +96,3 @@ func ancestors(all map[types.EntityUID]resolved.Action, of types.EntityUID) []st
 func (c *actions) in(a Action, group string) bool {
 	return string(a) == group || slices.Contains(c.groups[string(a)], group)
 }
-
-// administrative reports whether a family is administered by people.
-func (c *actions) administrative(family string) bool {
-	_, ok := c.rest[family]
-	return ok
-}

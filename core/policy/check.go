@@ -82,7 +82,7 @@ var said = []struct {
 	{regexp.MustCompile("^the types (.*) are not compatible$"), "These types cannot be compared: $1.", "Compare values of one type."},
 	{regexp.MustCompile("^empty set literals are forbidden in policies$"), "An empty set is written here.", "Use isEmpty() to ask for an empty one."},
 	{regexp.MustCompile("^extension constructors may not be called with non-literal expressions$"), "The value must be written out here.", "Write it in quotation marks."},
-	{regexp.MustCompile("^wrong number of arguments in extension function application\\. Expected (\\d+), got (\\d+)$"), "$2 values are given where $1 belong.", "Compare it with Cedar's reference."},
+	{regexp.MustCompile(`^wrong number of arguments in extension function application\. Expected (\d+), got (\d+)$`), "$2 values are given where $1 belong.", "Compare it with Cedar's reference."},
 	{regexp.MustCompile("^error during extension function argument validation: failed to parse as (.*?): `\"(.*)\"`$"), "“$2” is not $1.", "A datetime reads 2026-12-24 or 2026-12-24T18:00:00Z, a duration 1d2h30m."},
 }
 

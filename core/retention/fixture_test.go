@@ -33,8 +33,6 @@ func (p pen) keys(kid string) (ed25519.PublicKey, bool) {
 	return p.key.Public().(ed25519.PublicKey), kid == "k1"
 }
 
-const day = 24 * time.Hour
-
 // world is an installation whose clock the test turns.
 type world struct {
 	*retention.Service

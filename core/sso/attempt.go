@@ -59,10 +59,9 @@ func claimsAAD(id uuid.UUID) []byte { return []byte("sso/claims/" + id.String())
 // tracing notes the steps of an attempt while it goes on.
 type tracing struct {
 	Attempt
-	now   func() time.Time
-	last  time.Time
-	doc   Document
-	email string
+	now  func() time.Time
+	last time.Time
+	doc  Document
 }
 
 func (s *Service) trace(ctx context.Context, provider string, purpose Purpose) *tracing {
