@@ -1,3 +1,4 @@
+// The last of the journeys: from here on the administrator has a second factor.
 // Signing in: an authenticator app and its codes, a recovery code once, a passkey
 // in place of the password, and a warning before a session ends for want of use.
 import assert from "node:assert/strict";
