@@ -103,7 +103,7 @@ test("a decision's page is readable by its address", (t) =>
     const [record] = await admin.audit({ plugin: "hello-lurker", outcome: "deny", action: "proxy.request", limit: "1" });
     await page.goto(`/console/decisions/${record.id}`);
     await page.getByRole("heading", { level: 1, name: /Hello Lurker could not/ }).waitFor();
-    await page.getByText("hello-lurker may not reach the outside: external_service is missing.").waitFor();
+    await page.getByText("hello-lurker may not reach the outside: external_service is missing.").first().waitFor();
     await page.getByRole("heading", { name: "What would allow it" }).waitFor();
   }));
 

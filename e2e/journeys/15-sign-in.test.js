@@ -1,6 +1,6 @@
-// The last of the journeys: from here on the administrator has a second factor.
 // Signing in: an authenticator app and its codes, a recovery code once, a passkey
-// in place of the password, and a warning before a session ends for want of use.
+// in place of the password, and a warning before a session ends for want of use. The last of the journeys: from here on the administrator
+// has a second factor.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
