@@ -59,6 +59,13 @@ func Fault(err error) error {
 	return err
 }
 
+// Violates reports whether err says that a statement broke the constraint or
+// unique index of that name, so that a service can say what is taken.
+func Violates(err error, constraint string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.ConstraintName == constraint
+}
+
 // unreachable is the fault for a server that does not answer or does not let
 // us in.
 func unreachable(cause error) error {

@@ -3,11 +3,9 @@ package identity
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -60,7 +58,7 @@ func (s *Service) reformGroup(ctx context.Context, id uuid.UUID, action string, 
 				}
 			}
 			err := put(q, name)
-			if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "groups_name" {
+			if db.Violates(err, "groups_name") {
 				return fault.New(fault.Conflict, "group.name", "There is a group of that name already.")
 			}
 			if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -73,7 +72,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (Link, error) {
 func (s *Service) addUser(ctx context.Context, q *db.Queries, p db.UserInsertParams, roles []RoleGrant, groups []uuid.UUID) (User, json.RawMessage, error) {
 	p.ID, p.TenantID, p.At = uuid.Must(uuid.NewV7()), actor.From(ctx).Tenant, s.now()
 	row, err := q.UserInsert(ctx, p)
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "users_email" {
+	if db.Violates(err, "users_email") {
 		return User{}, nil, fault.New(fault.Conflict, "user.email", "Somebody has that address already.")
 	}
 	if err != nil {

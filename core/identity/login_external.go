@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -163,7 +162,7 @@ func (s *Service) newcomer(ctx context.Context, q *db.Queries, in Vouched) (db.U
 	row, err := q.UserInsertExternal(ctx, db.UserInsertExternalParams{
 		ID: uuid.Must(uuid.NewV7()), TenantID: actor.From(ctx).Tenant, Email: email, Name: name, At: s.now(),
 	})
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "users_email" {
+	if db.Violates(err, "users_email") {
 		return db.UserIdentity{}, fault.New(fault.Denied, "identity.email_taken",
 			"Somebody with this address has an account here already. Sign in to it with its password and link this identity under Account, or ask an administrator to link it.")
 	}
@@ -187,7 +186,7 @@ func (s *Service) insertIdentity(ctx context.Context, q *db.Queries, i db.UserId
 	err := q.UserIdentityInsert(ctx, db.UserIdentityInsertParams{
 		ID: i.ID, UserID: i.UserID, Provider: i.Provider, Issuer: i.Issuer, Subject: i.Subject, Email: printable(email, maxEmail), LinkedBy: granter(ctx), At: s.now(),
 	})
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "user_identities_issuer_subject_key" {
+	if db.Violates(err, "user_identities_issuer_subject_key") {
 		return fault.New(fault.Conflict, "identity.linked", "This identity is linked with somebody already; unlink it there first.")
 	}
 	return err

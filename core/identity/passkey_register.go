@@ -11,7 +11,6 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
@@ -95,7 +94,7 @@ func (s *Service) RegisterPasskey(ctx context.Context, name string, answer []byt
 	detail := map[string]any{"factor": FactorPasskey, "name": name}
 	return s.addFactor(ctx, id, session, FactorPasskey, detail, func(q *db.Queries) error {
 		err := q.PasskeyInsert(ctx, db.PasskeyInsertParams{ID: key.ID, UserID: id, Name: name, Sealed: sealed, SignCount: int64(key.Authenticator.SignCount), At: s.now()})
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "passkeys_pkey" {
+		if db.Violates(err, "passkeys_pkey") {
 			return fault.New(fault.Conflict, "passkey.known", "That passkey is registered already.")
 		}
 		return err

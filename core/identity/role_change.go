@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
@@ -30,7 +29,7 @@ func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
 	}
 	return s.reformRole(ctx, "role.create", r, func(q *db.Queries, r Role) error {
 		err := q.RoleInsert(ctx, db.RoleInsertParams{Name: r.Name, Label: r.Label, Description: r.Description, Traits: r.Traits, At: s.now()})
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "roles_pkey" {
+		if db.Violates(err, "roles_pkey") {
 			return fault.New(fault.Conflict, "role.exists", "There is a role of that name already.")
 		}
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -115,7 +114,7 @@ func (s *Service) Place(ctx context.Context, name, reason string, keep Scope) (H
 			ID: uuid.Must(uuid.NewV7()), TenantID: who.Tenant, Name: name, Reason: reason, Plugin: keep.Plugin, Actor: keep.Actor, ActorIds: ids,
 			Object: keep.Object, Class: keep.Class, Since: keep.Since, Until: keep.Until, PlacedBy: string(who.Kind) + ":" + who.ID, PlacedName: who.Name, PlacedAt: s.Now(),
 		})
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
+		if db.Violates(err, "audit_holds_name") {
 			return fault.New(fault.Conflict, "retention.name_taken", "There is a hold of that name already; choose another.")
 		}
 		if err != nil {

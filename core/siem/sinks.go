@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -264,7 +263,7 @@ func described(row db.SiemSink) json.RawMessage {
 
 // taken translates a name that another sink has.
 func taken(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
+	if db.Violates(err, "siem_sinks_tenant_id_name_key") {
 		return fault.New(fault.Conflict, "siem.name_taken", "There is a sink of that name already; choose another.")
 	}
 	return err

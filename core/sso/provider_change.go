@@ -3,11 +3,9 @@ package sso
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -36,7 +34,7 @@ func (s *Service) Create(ctx context.Context, d Draft) (Provider, error) {
 			ID: d.ID, TenantID: tenant, Name: d.Name, Icon: d.Icon, Issuer: d.Issuer, ClientID: d.ClientID, ClientSecret: sealed, SecretAt: at,
 			Scopes: d.Scopes, Claims: claims, Domains: d.Domains, Options: options, Rules: rules, Enabled: d.Enabled, By: actor.From(ctx).ID, At: now,
 		})
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == "sso_providers_pkey" {
+		if db.Violates(err, "sso_providers_pkey") {
 			return fault.New(fault.Conflict, "sso.id", "There is a provider %q already; choose another id.", d.ID)
 		}
 		if err != nil {
