@@ -123,16 +123,22 @@ test("a canary in a protected field reaches those with the trait and nobody else
   const listening = new AbortController();
   try {
     const heard = new Map([[keeper, []], [burglar, []]]);
+    const broken = []; // why a stream is not there any more
+    const first = (plugin) => {
+      if (broken.length) throw new Error(broken.join("; "));
+      return heard.get(plugin)[0];
+    };
     for (const [plugin, into] of heard) {
       (async () => {
         for await (const event of plugin.listen("greeting.canary", listening.signal)) into.push(event);
-      })().catch(() => {}); // aborted below
+        if (!listening.signal.aborted) broken.push(`the core ended the stream of ${plugin.id}`);
+      })().catch((error) => listening.signal.aborted || broken.push(`${plugin.id}: ${error.message}`));
     }
     const sent = await publisher.api.post("/messaging/events", { event_type: "greeting.canary", payload: { name: canary, cage: "3", kin: [{ name: canary, age: 2 }] } });
     assert.equal(sent.status, 202, sent);
-    const whole = await until("the keeper to hear of it", () => heard.get(keeper)[0]);
+    const whole = await until("the keeper to hear of it", () => first(keeper));
     assert.deepEqual(whole.data.data, { name: canary, cage: "3", kin: [{ name: canary, age: 2 }] });
-    const rest = await until("the burglar to hear of it", () => heard.get(burglar)[0]);
+    const rest = await until("the burglar to hear of it", () => first(burglar));
     assert.deepEqual(rest.data.data, { cage: "3", kin: [{ age: 2 }] });
     assert.ok(!rest.raw.includes(canary), "the canary is somewhere in what the burglar received");
 

@@ -58,24 +58,29 @@ const placed = "placed"
 // one begins at the sequence that first returns.
 //
 // It is made asleep, put at its place, and then woken: no other replica can read
-// from one that does not stand yet where it is to begin.
+// from one that does not stand yet where it is to begin. One at a time: the loop of
+// subscribers and a stream that opens at once want the same one, and to put it at
+// its place twice would take it from under whoever reads already.
 func (l *Lane) consumer(ctx context.Context, p *registry.Plugin, name string, patterns []string, first func(context.Context) (uint64, error)) (jetstream.Consumer, error) {
 	want := jetstream.ConsumerConfig{
 		Durable: name, Description: "Events for " + p.ID, FilterSubjects: append(filters(p.Tenant, patterns), againSubject(name)),
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.Limits.AckWait, MaxDeliver: -1, MaxAckPending: mostPending,
 	}
+	l.placing.Lock()
+	defer l.placing.Unlock()
 	have, err := l.events.Consumer(ctx, name)
-	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		asleep := want
-		until := time.Now().Add(time.Hour)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		asleep, until := want, time.Now().Add(time.Hour)
 		asleep.PauseUntil = &until
-		if _, err := l.events.CreateOrUpdateConsumer(ctx, asleep); err != nil {
-			return nil, err
+		have = nil
+		if _, err = l.events.CreateConsumer(ctx, asleep); errors.Is(err, jetstream.ErrConsumerExists) {
+			have, err = l.events.Consumer(ctx, name) // another replica was quicker
 		}
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
-	default:
+	}
+	if have != nil {
 		was := have.CachedInfo().Config
 		if was.DeliverPolicy != jetstream.DeliverAllPolicy { // made by an earlier version: it stands where it stands
 			want.DeliverPolicy = was.DeliverPolicy

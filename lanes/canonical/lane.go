@@ -106,6 +106,7 @@ type Lane struct {
 	compiled sync.Map // *manifest.Manifest → *publications
 	held     held     // deliveries that wait for an explicit acknowledgement
 	outbox   *outbox
+	placing  sync.Mutex // one consumer at a time is made, or changed
 }
 
 // Open makes the stream, or changes it to the limits of today.

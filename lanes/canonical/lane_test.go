@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -376,6 +377,25 @@ func TestAnIDTakenUpAgainHearsNothingKeptForTheFirst(t *testing.T) {
 	for range 2 {
 		if h := w.hook(t); h.event["id"] != second.EventID {
 			t.Errorf("%s, registered anew, got %v of before its time", h.plugin, h.event["id"])
+		}
+	}
+}
+
+// The subscribers' loop and a stream that opens at once both make the consumer of
+// a plugin that was just enabled: whoever comes second must not disturb the first.
+func TestAStreamOpenedAtOnceMissesNothing(t *testing.T) {
+	w := newWorld(t, canonical.Limits{})
+	for i := range 40 {
+		id := fmt.Sprintf("fresh-%d", i)
+		w.install(t, fmt.Sprintf(`{"id":%q,"traits":["handles_internal"],"security":{"authentication_required":true,"data_classification":["internal"]},"events":{"subscribes":["plain.said"],"delivery":"stream"}}`, id))
+		early := w.publish(t, "plain.said", `1`)
+		events, stop := w.listen(t, id, canonical.Listening{})
+		late := w.publish(t, "plain.said", `2`)
+		for seen := map[string]bool{}; !seen[early.EventID] || !seen[late.EventID]; {
+			seen[next(t, w, events).ID] = true // at least once each
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
