@@ -106,3 +106,16 @@ func pageSize(c echo.Context, usual, most int) (int, error) {
 	}
 	return n, nil
 }
+
+// numberCursor reads ?cursor of a list whose places are numbers.
+func numberCursor(c echo.Context) (int64, error) {
+	raw := c.QueryParam("cursor")
+	if raw == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fault.New(fault.Invalid, "query.cursor", "The cursor is the one of the page before.")
+	}
+	return n, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/retention"
+	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/db"
+	"github.com/vivified/vivified/lanes/canonical"
+)
+
+// stores starts database and bus, side by side.
+func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, *canonical.Bus, error) {
+	var bus *canonical.Bus
+	var busErr error
+	var started sync.WaitGroup
+	started.Go(func() {
+		bus, busErr = canonical.StartBus(canonical.BusConfig{
+			URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(sealer.Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
+		})
+	})
+	pool, err := c.database(ctx, conf, env, sealer, replica)
+	started.Wait()
+	if bus != nil {
+		c.stops = append(c.stops, bus.Close)
+	}
+	if err := errors.Join(err, busErr); err != nil {
+		return nil, nil, err
+	}
+	return pool, bus, nil
+}
+
+// database makes the database ready and connects to it under the role that may
+// neither change nor delete what was recorded.
+func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, error) {
+	owner := conf.String(settings.DatabaseURL)
+	if owner == "" {
+		private := &db.Private{Dir: c.dataDir, Bin: env["PG_BIN"], Log: c.log.With("part", "postgres")}
+		if err := private.Start(ctx); err != nil {
+			return nil, err
+		}
+		c.run("database", private.Run)
+		owner = private.URL()
+	}
+	password := base64.RawURLEncoding.EncodeToString(sealer.Derive("postgres/"+db.AppRole, 24))
+	app, err := db.Setup(ctx, owner, password)
+	if err != nil {
+		return nil, err
+	}
+	c.owner = owner
+	c.run("audit partitions", func(ctx context.Context) error { return partitions(ctx, owner, c.log) })
+	pool, err := db.OpenConfig(ctx, db.Config{URL: app, Name: replica})
+	if err != nil {
+		return nil, err
+	}
+	c.stops = append(c.stops, pool.Close)
+	return pool, nil
+}
+
+// retention builds what archives and purges the audit.
+func (c *core) retention(conf *settings.Settings, pool *pgxpool.Pool, store *audit.Store, sign audit.Signer, replica string) (*retention.Service, error) {
+	config := retention.Config{
+		Pool: pool, Owner: c.owner, Store: store, Sign: sign, Folder: filepath.Join(c.dataDir, "archive"), Replica: replica, Log: c.log,
+		Keys: func(ctx context.Context) (audit.Keys, error) {
+			keys, err := identity.PublicKeys(ctx, pool)
+			return func(kid string) (ed25519.PublicKey, bool) { k, ok := keys[kid]; return k, ok }, err
+		},
+		Keep: func() retention.Keep {
+			return retention.Keep{
+				PHI: conf.Int(settings.AuditKeepPHI), PII: conf.Int(settings.AuditKeepPII), Confidential: conf.Int(settings.AuditKeepConfidential),
+				Security: conf.Int(settings.AuditKeepSecurity), Other: conf.Int(settings.AuditKeepOther),
+			}
+		},
+	}
+	if address := conf.String(settings.AuditArchiveBucket); address != "" {
+		bucket, err := retention.NewBucket(address, conf.String(settings.AuditArchiveRegion), conf.String(settings.AuditArchiveKey), conf.String(settings.AuditArchiveSecret))
+		if err != nil {
+			return nil, err
+		}
+		config.Bucket = bucket
+	}
+	return retention.New(config), nil
+}
+
+// partitions keeps the audit's months ahead of the calendar.
+func partitions(ctx context.Context, owner string, log *slog.Logger) error {
+	tick := time.NewTicker(6 * time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		pool, err := db.Open(ctx, owner)
+		if err == nil {
+			err = db.EnsureAuditPartitions(ctx, pool, time.Now(), 3)
+			pool.Close()
+		}
+		if err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "audit partitions not made ahead; trying again", "error", err)
+		}
+	}
+}
