@@ -324,6 +324,32 @@ type Invitation struct {
 	UsedAt    *time.Time
 }
 
+type Job struct {
+	ID       uuid.UUID
+	TenantID string
+	Kind     string
+	PluginID string
+	Params   json.RawMessage
+	// what a stage found out and a later one, or a later attempt, needs; never secrets
+	Memo   json.RawMessage
+	State  string
+	Stages json.RawMessage
+	// of the stage under way, in the unit of total: bytes
+	Done     int64
+	Total    int64
+	CancelBy string
+	Code     string
+	Sentence string
+	Attempt  int32
+	// who started it, and in whose name it acts
+	Actor       json.RawMessage
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	EndedAt     *time.Time
+	Holder      string
+	LeasedUntil *time.Time
+}
+
 type Lease struct {
 	Name   string
 	Holder string

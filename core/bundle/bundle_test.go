@@ -3,6 +3,7 @@ package bundle_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -308,6 +309,75 @@ func TestAManifestThatBreaksARuleIsNotPacked(t *testing.T) {
 	if fault.Of(err).Code != "bundle.image" {
 		t.Errorf("packed another image than the manifest pins: %v", err)
 	}
+}
+
+func TestABundleIsFetchedAndNothingTwice(t *testing.T) {
+	there, here := open(t, bundle.Limits{}), open(t, bundle.Limits{})
+	b := packed(t, there)
+	cut := &flaky{Source: there, left: 2}
+	if _, err := here.Fetch(t.Context(), cut, b.Digest, func(int64, int64) {}); err == nil {
+		t.Fatal("it came whole from a source that broke off")
+	}
+	if all, err := here.Bundles(); err != nil || len(all) != 0 {
+		t.Errorf("half a bundle is listed: %d, %v", len(all), err)
+	}
+	cut.left = 100
+	var done, total int64
+	got, err := here.Fetch(t.Context(), cut, b.Digest, func(d, all int64) { done, total = d, all })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Digest != b.Digest || len(got.Attachments) != len(b.Attachments) || done != total || total == 0 {
+		t.Errorf("%s came with %d attachments, %d of %d bytes", got.Digest, len(got.Attachments), done, total)
+	}
+	for digest, n := range cut.asked {
+		if n > 1 {
+			t.Errorf("%s was fetched %d times", digest, n)
+		}
+	}
+}
+
+// flaky is a source that breaks off after some blobs.
+type flaky struct {
+	bundle.Source
+	left  int
+	asked map[string]int
+}
+
+func (f *flaky) Blob(ctx context.Context, digest string) (io.ReadCloser, error) {
+	if f.left--; f.left < 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if f.asked == nil {
+		f.asked = map[string]int{}
+	}
+	f.asked[digest]++
+	return f.Source.Blob(ctx, digest)
+}
+
+func TestASourceThatLiesIsRefused(t *testing.T) {
+	there, here := open(t, bundle.Limits{}), open(t, bundle.Limits{})
+	b := packed(t, there)
+	if _, err := here.Fetch(t.Context(), liar{there}, b.Digest, func(int64, int64) {}); fault.Of(err).Code != "bundle.digest" {
+		t.Errorf("other content than named: %v", err)
+	}
+	if _, err := here.Fetch(t.Context(), there, "sha256:latest", func(int64, int64) {}); fault.Of(err).Code != "bundle.malformed" {
+		t.Errorf("fetched without a digest: %v", err)
+	}
+}
+
+// liar gives other bytes than were named, as many of them.
+type liar struct{ bundle.Source }
+
+func (l liar) Blob(ctx context.Context, digest string) (io.ReadCloser, error) {
+	r, err := l.Source.Blob(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	data[0] ^= 1
+	return io.NopCloser(bytes.NewReader(data)), err
 }
 
 func FuzzImport(f *testing.F) {

@@ -272,15 +272,6 @@ func (s *Store) synced(name string) error {
 
 func blobName(digest string) string { return "blobs/sha256/" + strings.TrimPrefix(digest, "sha256:") }
 
-// has reports whether a blob is here.
-func (s *Store) has(digest string) bool {
-	if !ValidDigest(digest) {
-		return false
-	}
-	_, err := s.root.Stat(blobName(digest))
-	return err == nil
-}
-
 func (s *Store) open(digest string) (io.ReadCloser, error) {
 	if !ValidDigest(digest) {
 		return nil, malformed("%q is no SHA-256 digest", digest)
