@@ -197,7 +197,7 @@ func (s *Server) consoleAccount() []route {
 	return []route{
 		{method: get, path: views.PathBreakGlass + "/new", who: users, needs: []trait.ID{trait.Admin}, action: "user.break_glass", handler: s.askBreakGlass},
 		{method: post, path: views.PathBreakGlass, who: users, needs: []trait.ID{trait.Admin}, action: "user.break_glass", handler: s.makeEmergency, body: form, fresh: true},
-		{method: post, path: views.PathBreakGlass + "/:session/acknowledge", who: users, needs: []trait.ID{trait.Admin}, action: "user.break_glass", handler: s.acknowledgeUse, body: form},
+		{method: post, path: views.PathBreakGlass + "/:session/acknowledge", who: users, needs: []trait.ID{trait.Admin}, action: "user.break_glass", handler: s.acknowledgeUse, body: form, fresh: true},
 		{method: get, path: views.PathSession, who: users, handler: s.sessionLeft, enrols: true},
 		{method: post, path: views.PathSession, who: users, handler: s.sessionLeft, body: form, enrols: true},
 		{method: get, path: views.PathFactors, who: users, handler: s.enrolPage, enrols: true},

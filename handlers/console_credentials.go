@@ -33,10 +33,10 @@ func (s *Server) consoleCredentials() []route {
 	const one = views.PathCredentials + "/:id/:host/remove"
 	return []route{
 		{method: get, path: views.PathCredentials, who: users, needs: needs, action: "egress.credential.view", handler: s.credentialsPage},
-		{method: post, path: views.PathCredentials, who: users, needs: needs, action: "egress.credential.set", handler: s.setCredential, body: form},
+		{method: post, path: views.PathCredentials, who: users, needs: needs, action: "egress.credential.set", handler: s.setCredential, body: form, fresh: true},
 		{method: get, path: views.PathCredentials + "/new", who: users, needs: needs, action: "egress.credential.set", handler: s.newCredentialPage},
 		{method: get, path: one, who: users, needs: needs, action: "egress.credential.remove", handler: s.askRemoveCredential},
-		{method: post, path: one, who: users, needs: needs, action: "egress.credential.remove", handler: s.removeCredential, body: form},
+		{method: post, path: one, who: users, needs: needs, action: "egress.credential.remove", handler: s.removeCredential, body: form, fresh: true},
 	}
 }
 

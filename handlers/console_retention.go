@@ -28,7 +28,7 @@ func (s *Server) consoleRetention() []route {
 		{method: post, path: holds, who: users, needs: write, action: "audit.hold", handler: s.placeHoldNow, body: form, fresh: true},
 		{method: get, path: hold + "/lift", who: users, needs: write, action: "audit.read", handler: s.askLift},
 		{method: post, path: hold + "/lift", who: users, needs: write, action: "audit.hold", handler: s.liftHoldNow, body: form, fresh: true},
-		{method: get, path: views.PathRetention + "/archives/:id", who: users, needs: read, action: "audit.export", handler: s.sendArchive, slow: true},
+		{method: get, path: views.PathRetention + "/archives/:id", who: users, needs: read, action: "audit.export", handler: s.sendArchive, slow: true, fresh: true},
 	}
 }
 

@@ -139,6 +139,14 @@ func (s *Server) askProof(c echo.Context, typed, wrong string) error {
 	return dialog(c, v, http.StatusForbidden, at("", "Home", "", "Confirm that it is you", ""), p, views.StepUpPage, views.StepUpDialog)
 }
 
+// downloads are pages that are none: after the proof people come back to where
+// they asked for them, since a download would leave them at the question.
+var downloads = []struct{ path, page, told string }{
+	{views.PathExport, views.PathAudit, "Confirmed. Export again within the next minutes."},
+	{views.PathEvidencePack, views.PathEvidence, "Confirmed. Build the pack again within the next minutes."},
+	{views.PathRetention + "/archives/", views.PathRetention, "Confirmed. Download the archive again within the next minutes."},
+}
+
 // stepUpAndGo handles POST /console/step-up: the proof before a page.
 func (s *Server) stepUpAndGo(c echo.Context) error {
 	in, err := formOf(c)
@@ -151,12 +159,14 @@ func (s *Server) stepUpAndGo(c echo.Context) error {
 	} else if err != nil {
 		// The page asks again.
 		s.keepFlash(c, flash{Tone: views.Danger, Text: fault.Of(err).Sentence})
-	} else if path, query, _ := strings.Cut(next, "?"); path == views.PathExport {
-		s.keepFlash(c, flash{Text: "Confirmed. Export again within the next minutes."})
-		next = views.PathAudit + "?" + query
-	} else if path == views.PathEvidencePack {
-		s.keepFlash(c, flash{Text: "Confirmed. Build the pack again within the next minutes."})
-		next = views.PathEvidence + "?" + query
+	} else {
+		path, query, _ := strings.Cut(next, "?")
+		for _, d := range downloads {
+			if path == d.path || strings.HasSuffix(d.path, "/") && strings.HasPrefix(path, d.path) {
+				s.keepFlash(c, flash{Text: d.told})
+				next = d.page + "?" + query
+			}
+		}
 	}
 	return c.Redirect(http.StatusSeeOther, next)
 }

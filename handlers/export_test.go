@@ -34,3 +34,15 @@ func (s *Server) Actions() map[[2]string]string {
 	}
 	return all
 }
+
+// Fresh is whether a route wants a fresh proof, of all that answer people, by
+// method and path.
+func (s *Server) Fresh() map[[2]string]bool {
+	all := map[[2]string]bool{}
+	for _, r := range s.table {
+		if r.who == users || r.who == parties {
+			all[[2]string{r.method, r.path}] = r.fresh
+		}
+	}
+	return all
+}

@@ -64,7 +64,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/plugins/:id/health", who: users, needs: view, action: "plugin.view", handler: s.pluginHealth},
 		{method: get, path: "/plugins/:id/activity", who: users, needs: auditors, action: "audit.read", handler: s.pluginActivity},
 		{method: get, path: "/plugins/:id/config", who: parties, needs: []trait.ID{trait.ConfigManager}, action: "config.read", handler: s.pluginConfig},
-		{method: put, path: "/plugins/:id/config", who: users, needs: []trait.ID{trait.ConfigManager}, action: "config.write", handler: s.setPluginConfig, slow: true},
+		{method: put, path: "/plugins/:id/config", who: users, needs: []trait.ID{trait.ConfigManager}, action: "config.write", handler: s.setPluginConfig, slow: true, fresh: true},
 
 		{method: post, path: "/messaging/events", who: plugins, action: "event.publish", handler: s.publish, body: event},
 		{method: get, path: "/messaging/events/stream", who: plugins, action: "event.listen", handler: s.eventStream, slow: true},
@@ -102,7 +102,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/break-glass", who: users, needs: admins, action: "user.break_glass", handler: s.listBreakGlass},
 		{method: post, path: "/admin/break-glass", who: users, needs: admins, action: "user.break_glass", handler: s.makeBreakGlass, fresh: true},
 		{method: post, path: "/admin/break-glass/:id/rotate", who: users, needs: admins, action: "user.break_glass", handler: s.rotateBreakGlass, fresh: true},
-		{method: post, path: "/admin/break-glass/alerts/:session/acknowledge", who: users, needs: admins, action: "user.break_glass", handler: s.acknowledgeBreakGlass},
+		{method: post, path: "/admin/break-glass/alerts/:session/acknowledge", who: users, needs: admins, action: "user.break_glass", handler: s.acknowledgeBreakGlass, fresh: true},
 		{method: get, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.view", handler: s.listRegistrationTokens},
 		{method: post, path: "/admin/registration-tokens", who: users, needs: manage, action: "registration.create", handler: s.createRegistrationToken, fresh: true},
 		{method: del, path: "/admin/registration-tokens/:id", who: users, needs: manage, action: "registration.revoke", handler: s.revokeRegistrationToken},
@@ -131,8 +131,8 @@ func (s *Server) routes() []route {
 		{method: post, path: "/admin/approvals/egress", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.approve", handler: s.approveEgress, fresh: true},
 		{method: del, path: "/admin/approvals/egress/:id", who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.withdraw", handler: s.withdrawEgress},
 		{method: get, path: "/admin/egress/credentials", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.view", handler: s.listCredentials},
-		{method: put, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.set", handler: s.bindCredential, body: 64 << 10},
-		{method: del, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.remove", handler: s.unbindCredential},
+		{method: put, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.set", handler: s.bindCredential, body: 64 << 10, fresh: true},
+		{method: del, path: "/admin/egress/credentials/:id/:domain", who: users, needs: []trait.ID{trait.ConfigManager}, action: "egress.credential.remove", handler: s.unbindCredential, fresh: true},
 
 		{method: get, path: "/admin/audit", who: users, needs: auditors, action: "audit.read", handler: s.searchAudit},
 		{method: get, path: "/admin/audit/export", who: users, needs: auditors, action: "audit.export", handler: s.exportAudit, slow: true, fresh: true},
@@ -150,7 +150,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/audit/holds/:id", who: users, needs: auditors, action: "audit.read", handler: s.showHold},
 		{method: post, path: "/admin/audit/holds/:id/lift", who: users, needs: keepers, action: "audit.hold", handler: s.liftHold, fresh: true},
 		{method: get, path: "/admin/audit/archives", who: users, needs: auditors, action: "audit.read", handler: s.listArchives},
-		{method: get, path: "/admin/audit/archives/:id", who: users, needs: auditors, action: "audit.export", handler: s.sendArchive, slow: true},
+		{method: get, path: "/admin/audit/archives/:id", who: users, needs: auditors, action: "audit.export", handler: s.sendArchive, slow: true, fresh: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
 	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.eventRPCs(), s.evidenceRoutes(), s.console()} {

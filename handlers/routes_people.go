@@ -10,7 +10,7 @@ func (s *Server) peopleAPI() []route {
 	return []route{
 		{method: post, path: "/admin/users/bulk", who: users, needs: people, action: "user.change", handler: s.changeUsers, slow: true, fresh: true},
 		{method: put, path: user + "/roles/:role", who: users, needs: people, action: "user.grant", handler: s.giveRole, fresh: true},
-		{method: del, path: user + "/roles/:role", who: users, needs: people, action: "user.grant", handler: s.takeRole},
+		{method: del, path: user + "/roles/:role", who: users, needs: people, action: "user.grant", handler: s.takeRole, fresh: true},
 		{method: get, path: user + "/sessions", who: users, needs: people, action: "user.view", handler: s.listSessions},
 		{method: del, path: user + "/sessions", who: users, needs: people, action: "user.change", handler: s.endSessions},
 		{method: del, path: user + "/sessions/:session", who: users, needs: people, action: "user.change", handler: s.endOneSession},
@@ -27,7 +27,7 @@ func (s *Server) peopleAPI() []route {
 		{method: patch, path: group, who: users, needs: people, action: "group.change", handler: s.changeGroup, fresh: true},
 		{method: del, path: group, who: users, needs: people, action: "group.change", handler: s.deleteGroup, fresh: true},
 		{method: put, path: group + "/members/:user", who: users, needs: people, action: "group.change", handler: s.joinGroup, fresh: true},
-		{method: del, path: group + "/members/:user", who: users, needs: people, action: "group.change", handler: s.leaveGroup},
+		{method: del, path: group + "/members/:user", who: users, needs: people, action: "group.change", handler: s.leaveGroup, fresh: true},
 
 		{method: get, path: "/admin/roles", who: users, needs: people, action: "user.view", handler: s.listRoles},
 		{method: post, path: "/admin/roles", who: users, needs: people, action: "role.change", handler: s.createRole, fresh: true},
