@@ -722,7 +722,7 @@ func (q *Queries) SessionByID(ctx context.Context, id uuid.UUID) (SessionByIDRow
 
 const sessionInsert = `-- name: SessionInsert :one
 INSERT INTO sessions (id, hash, user_id, kind, method, factor, address, user_agent, created_at, seen_at, proved_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)
 RETURNING id, hash, user_id, kind, data, address, user_agent, created_at, seen_at, expires_at, revoked_at, method, factor, proved_at
 `
 
@@ -736,6 +736,7 @@ type SessionInsertParams struct {
 	Address   string
 	UserAgent string
 	At        time.Time
+	ProvedAt  time.Time
 	ExpiresAt time.Time
 }
 
@@ -751,6 +752,7 @@ func (q *Queries) SessionInsert(ctx context.Context, arg SessionInsertParams) (S
 		arg.Address,
 		arg.UserAgent,
 		arg.At,
+		arg.ProvedAt,
 		arg.ExpiresAt,
 	)
 	var i Session

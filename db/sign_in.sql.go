@@ -457,7 +457,7 @@ func (q *Queries) RecoveryCodeUse(ctx context.Context, arg RecoveryCodeUseParams
 }
 
 const sessionProved = `-- name: SessionProved :execrows
-UPDATE sessions SET proved_at = $1, factor = CASE WHEN $2::text = '' THEN factor ELSE $2 END
+UPDATE sessions SET proved_at = GREATEST(proved_at, $1), factor = CASE WHEN $2::text = '' THEN factor ELSE $2 END
 WHERE id = $3 AND user_id = $4 AND revoked_at IS NULL
 `
 
@@ -468,7 +468,7 @@ type SessionProvedParams struct {
 	UserID uuid.UUID
 }
 
-// SessionProved notes that the owner of a session proved again that it is them, and with which factor; an empty one keeps what was shown before.
+// SessionProved notes that the owner of a session proved again that it is them, and with which factor; an empty one keeps what was shown before, and so does an older proof.
 func (q *Queries) SessionProved(ctx context.Context, arg SessionProvedParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionProved,
 		arg.At,

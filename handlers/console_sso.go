@@ -214,7 +214,7 @@ func attemptRow(a sso.Attempt) views.AttemptRow {
 }
 
 // purposes are what a sign-in was for, in words.
-var purposes = map[sso.Purpose]string{sso.Login: "Sign-in", sso.Test: "Test", sso.Link: "Link"}
+var purposes = map[sso.Purpose]string{sso.Login: "Sign-in", sso.Test: "Test", sso.Link: "Link", sso.Again: "Proof"}
 
 // attemptNote says in a word or two what came of a sign-in.
 func attemptNote(a sso.Attempt) string {

@@ -93,12 +93,15 @@ func (v *visit) providerForm(ctx context.Context, d sso.Draft, isNew bool, secre
 		{Name: "scopes", Label: "Scopes", Value: strings.Join(d.Scopes, " "), Mono: true, Placeholder: "openid email profile groups"},
 		{Name: "claim_email", Label: "Claim of the address", Value: d.Claims.Email, Mono: true, Placeholder: "email", MaxLength: 200},
 		{Name: "claim_name", Label: "Claim of the name", Value: d.Claims.Name, Mono: true, Placeholder: "name", MaxLength: 200},
+		{Name: "factor_amr", Label: "Second factor by amr", Value: strings.Join(d.Options.FactorAMR, " "), Mono: true, Placeholder: "mfa otp hwk", Help: "Values of amr of which each says that a second factor was shown. Empty: none does."},
+		{Name: "factor_acr", Label: "Second factor by acr", Value: strings.Join(d.Options.FactorACR, " "), Mono: true, Placeholder: "http://schemas.openid.net/pape/policies/2007/06/multi-factor", Help: "Likewise of acr. They are asked for at every sign-in."},
 		{Name: "userinfo", Label: "Ask the userinfo endpoint", Type: views.Switch, Checked: d.Options.UserInfo, Help: "For providers that leave claims out of the ID token."},
 	}
 	f.Letting = []views.Field{
 		{Name: "create", Label: "Add new people", Type: views.Switch, Checked: d.Options.Create, Help: "At their first sign-in. Off: only people who are linked may sign in."},
 		{Name: "domains", Label: "E-mail domains", Value: strings.Join(d.Domains, " "), Placeholder: "example.com", Help: "Only people with such an address. Empty: any."},
 		{Name: "trust_email", Label: "Trust its addresses", Type: views.Switch, Checked: d.Options.TrustEmail, Help: "For a provider that gives out all addresses itself and does not say that they are verified, such as Entra ID."},
+		{Name: "trust_prompt", Label: "Trust that it asks", Type: views.Switch, Checked: d.Options.TrustPrompt, Help: "Before dangerous actions people sign in there again, and it must say when they did (auth_time). Only for a provider that surely asks each time and does not say so."},
 		{Name: "sign_out", Label: "Sign out there too", Type: views.Switch, Checked: d.Options.SignOut},
 	}
 	for _, r := range d.Rules {
@@ -116,7 +119,8 @@ func draftOf(in url.Values) sso.Draft {
 		ID: strings.TrimSpace(in.Get("id")), Name: in.Get("name"), Icon: in.Get("icon"), Issuer: in.Get("issuer"), ClientID: in.Get("client_id"), Scopes: strings.Fields(in.Get("scopes")),
 		Claims: sso.Claims{Email: in.Get("claim_email"), Name: in.Get("claim_name")}, Enabled: in.Get("enabled") != "",
 		Domains: strings.FieldsFunc(in.Get("domains"), func(c rune) bool { return c == ' ' || c == ',' || c == ';' || c == '\n' || c == '\r' || c == '\t' }),
-		Options: sso.Options{Create: in.Get("create") != "", TrustEmail: in.Get("trust_email") != "", UserInfo: in.Get("userinfo") != "", SignOut: in.Get("sign_out") != ""},
+		Options: sso.Options{Create: in.Get("create") != "", TrustEmail: in.Get("trust_email") != "", UserInfo: in.Get("userinfo") != "", SignOut: in.Get("sign_out") != "", TrustPrompt: in.Get("trust_prompt") != "",
+			FactorAMR: strings.Fields(in.Get("factor_amr")), FactorACR: strings.Fields(in.Get("factor_acr"))},
 	}
 	if secret := in.Get("client_secret"); secret != "" {
 		d.Secret = &secret

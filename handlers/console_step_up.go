@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,11 +121,18 @@ func (s *Server) askProof(c echo.Context, typed, wrong string) error {
 		p.Passkey = string(options)
 	}
 	if !p.Password && !p.App && p.Passkey == "" {
+		linked, err := s.Identity.Linked(ctx, id)
+		if err != nil {
+			return err
+		}
 		ways, err := s.SSO.Buttons(ctx)
 		if err != nil {
 			return err
 		}
 		for _, w := range ways {
+			if !slices.ContainsFunc(linked, func(l identity.Linked) bool { return l.Provider == w.ID }) {
+				continue
+			}
 			p.Again = append(p.Again, views.Action{Label: "Sign in again with " + w.Name, Get: true, Href: views.OIDCPath(w.ID, "start") + "?" + url.Values{"again": {"1"}, "next": {p.Back}}.Encode()})
 		}
 	}

@@ -45,12 +45,15 @@ func (s *Server) flowSecret(r *http.Request) string {
 // signed in is led there only to prove once more that it is them.
 func (s *Server) startOIDC(c echo.Context) error {
 	ctx := c.Request().Context()
-	if actor.From(ctx).Kind == actor.User && c.QueryParam("again") == "" {
-		return c.Redirect(http.StatusSeeOther, safeNext(c.QueryParam("next")))
+	purpose, next := sso.Login, safeNext(c.QueryParam("next"))
+	if actor.From(ctx).Kind == actor.User {
+		if purpose = sso.Again; c.QueryParam("again") == "" {
+			return c.Redirect(http.StatusSeeOther, next)
+		}
 	}
-	leave, err := s.leave(c, sso.Login, safeNext(c.QueryParam("next")))
+	leave, err := s.leave(c, purpose, next)
 	if err != nil {
-		return s.oidcFailed(c, sso.Outcome{Purpose: sso.Login}, err)
+		return s.oidcFailed(c, sso.Outcome{Purpose: purpose, Next: next}, err)
 	}
 	return c.Redirect(http.StatusSeeOther, leave.To)
 }
@@ -82,6 +85,8 @@ func (s *Server) finishOIDC(c echo.Context) error {
 		return s.oidcFailed(c, out, err)
 	case out.Purpose == sso.Link:
 		return s.done(c, flash{Text: "The identity is linked. You can sign in by it from now on."}, views.PathAccount+"#identities")
+	case out.Purpose == sso.Again:
+		return s.done(c, flash{Text: "Confirmed. Do it again within the next minutes."}, safeNext(out.Next))
 	}
 	if err := s.Identity.CookieStore().Start(r, c.Response(), out.Grant); err != nil {
 		return err
@@ -96,8 +101,11 @@ func (s *Server) oidcFailed(c echo.Context, out sso.Outcome, err error) error {
 	if f.Kind == fault.Internal || f.Kind == fault.NotFound || !wantsPage(c.Request()) {
 		return err
 	}
-	if out.Purpose == sso.Link {
+	switch out.Purpose {
+	case sso.Link:
 		return s.done(c, flash{Tone: views.Danger, Text: f.Sentence}, views.PathAccount+"#identities")
+	case sso.Again:
+		return s.done(c, flash{Tone: views.Danger, Text: f.Sentence}, safeNext(out.Next))
 	}
 	p := views.NotSignedIn{Text: f.Sentence, Again: views.OIDCPath(c.Param("provider"), "start")}
 	if out.Next != "" && out.Next != views.PathOverview {

@@ -71,7 +71,7 @@ DELETE FROM user_traits WHERE user_id = @user_id AND trait = @trait;
 -- SessionInsert starts a session.
 -- name: SessionInsert :one
 INSERT INTO sessions (id, hash, user_id, kind, method, factor, address, user_agent, created_at, seen_at, proved_at, expires_at)
-VALUES (@id, @hash, @user_id, @kind, @method, @factor, @address, @user_agent, @at, @at, @at, @expires_at)
+VALUES (@id, @hash, @user_id, @kind, @method, @factor, @address, @user_agent, @at, @at, @proved_at, @expires_at)
 RETURNING *;
 
 -- SessionByHash returns a session that was not revoked, and whose it is.

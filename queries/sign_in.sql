@@ -1,6 +1,6 @@
--- SessionProved notes that the owner of a session proved again that it is them, and with which factor; an empty one keeps what was shown before.
+-- SessionProved notes that the owner of a session proved again that it is them, and with which factor; an empty one keeps what was shown before, and so does an older proof.
 -- name: SessionProved :execrows
-UPDATE sessions SET proved_at = @at, factor = CASE WHEN @factor::text = '' THEN factor ELSE @factor END
+UPDATE sessions SET proved_at = GREATEST(proved_at, @at), factor = CASE WHEN @factor::text = '' THEN factor ELSE @factor END
 WHERE id = @id AND user_id = @user_id AND revoked_at IS NULL;
 
 -- UserFactorDue sets when a second factor is due, unless it is due before, and returns when it is.

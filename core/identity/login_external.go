@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,12 +20,15 @@ import (
 // has verified all of it.
 type Vouched struct {
 	Issuer  string
-	Subject string   // with Issuer the identity; never the address
-	Email   string   // as the provider says; "" when it does not
-	Name    string   // likewise
-	Factor  bool     // the provider vouches for a second factor
-	Gives   External // what its mapping says now
-	Create  bool     // make the person when nobody is linked
+	Subject string // with Issuer the identity; never the address
+	Email   string // as the provider says; "" when it does not
+	Name    string // likewise
+	Factor  bool   // the provider vouches for a second factor
+
+	ProvedAt time.Time // when they showed the provider who they are; zero: it does not say
+
+	Gives  External // what its mapping says now
+	Create bool     // make the person when nobody is linked
 
 	UserAgent string
 	Previous  string // the session cookie the browser sent; that session ends
@@ -135,7 +139,10 @@ func (s *Service) enter(ctx context.Context, q *db.Queries, id uuid.UUID, in Vou
 			detail["ended"] = ended[0].ID
 		}
 	}
-	how := start{Kind: KindCookie, UserAgent: in.UserAgent, Method: MethodOIDC}
+	how := start{Kind: KindCookie, UserAgent: in.UserAgent, Method: MethodOIDC, Proved: in.ProvedAt}
+	if in.ProvedAt.IsZero() {
+		how.Proved = never
+	}
 	if in.Factor {
 		how.Factor = FactorProvider
 	}
@@ -147,6 +154,9 @@ func (s *Service) enter(ctx context.Context, q *db.Queries, id uuid.UUID, in Vou
 	ctx = actor.With(ctx, u.Actor(actor.Credential{Kind: CredentialSession, ID: g.Session.ID.String()}))
 	return g, audit.Append(ctx, q, audit.Entry{Action: "auth.login", Object: u.ID.String(), Outcome: audit.OK, Detail: detail})
 }
+
+// never is when somebody proved themselves of whom nobody says when they did.
+var never = time.Unix(0, 0)
 
 // newcomer makes the person an identity is of. An address that is somebody's does
 // not make them the same person: whoever runs the provider would own the account.

@@ -73,6 +73,7 @@ type start struct {
 	UserAgent string
 	Method    string        // how the person proved themselves
 	Factor    string        // the second factor they showed; "": none
+	Proved    time.Time     // when; zero: now
 	Life      time.Duration // its longest life; 0: Absolute
 }
 
@@ -83,7 +84,7 @@ func (s *Service) startSession(ctx context.Context, q *db.Queries, u User, how s
 	now := s.now()
 	row, err := q.SessionInsert(ctx, db.SessionInsertParams{
 		ID: uuid.Must(uuid.NewV7()), Hash: hash, UserID: u.ID, Kind: how.Kind, Method: how.Method, Factor: how.Factor,
-		Address: actor.Address(ctx), UserAgent: printable(how.UserAgent, 256), At: now, ExpiresAt: now.Add(cmp.Or(how.Life, s.Absolute)),
+		Address: actor.Address(ctx), UserAgent: printable(how.UserAgent, 256), At: now, ProvedAt: cmp.Or(how.Proved, now), ExpiresAt: now.Add(cmp.Or(how.Life, s.Absolute)),
 	})
 	if err != nil {
 		return Grant{}, err

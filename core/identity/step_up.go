@@ -3,9 +3,11 @@ package identity
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
@@ -44,6 +46,34 @@ func (s *Service) StepUp(ctx context.Context, shown Evidence) (until time.Time, 
 	return time.Time{}, s.undo(ctx, err, tried, from)
 }
 
+// StepUpExternal takes a provider's word that whoever acts is still the owner of
+// their session, as of in.ProvedAt. It returns a Denied fault for an identity that
+// is not theirs.
+func (s *Service) StepUpExternal(ctx context.Context, in Vouched) error {
+	user, session, err := inPerson(ctx)
+	if err != nil {
+		return err
+	}
+	factor := ""
+	if in.Factor {
+		factor = FactorProvider
+	}
+	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
+		linked, err := q.UserIdentityGet(ctx, in.Issuer, in.Subject)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && linked.UserID != user {
+			return fault.New(fault.Denied, "identity.another", "You signed in at the provider as somebody else than here.")
+		}
+		if err != nil {
+			return err
+		}
+		return markProved(ctx, q, user, session, factor, in.ProvedAt, MethodOIDC)
+	})
+	if err == nil {
+		s.changed(ctx)
+	}
+	return err
+}
+
 // proved notes a good proof on a session.
 func (s *Service) proved(ctx context.Context, user, session uuid.UUID, proof good, at time.Time, tried, from attempt) error {
 	return db.InTx(ctx, s.Pool, func(q *db.Queries) error {
@@ -56,15 +86,21 @@ func (s *Service) proved(ctx context.Context, user, session uuid.UUID, proof goo
 		if err := proof.spend(ctx, q); err != nil {
 			return err
 		}
-		n, err := q.SessionProved(ctx, db.SessionProvedParams{ID: session, UserID: user, Factor: proof.factor, At: at})
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return refused(&denial{Credential: CredentialSession, Reason: "ended meanwhile"})
-		}
-		return audit.Append(ctx, q, audit.Entry{Action: "auth.step_up", Object: user.String(), Outcome: audit.OK, Detail: map[string]any{"session": session, "by": cmp.Or(proof.factor, MethodPassword)}})
+		return markProved(ctx, q, user, session, proof.factor, at, MethodPassword)
 	})
+}
+
+// markProved keeps on a session, with its record, that its owner proved themselves
+// by a factor, or else by a method.
+func markProved(ctx context.Context, q *db.Queries, user, session uuid.UUID, factor string, at time.Time, method string) error {
+	n, err := q.SessionProved(ctx, db.SessionProvedParams{ID: session, UserID: user, Factor: factor, At: at})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return refused(&denial{Credential: CredentialSession, Reason: "ended meanwhile"})
+	}
+	return audit.Append(ctx, q, audit.Entry{Action: "auth.step_up", Object: user.String(), Outcome: audit.OK, Detail: map[string]any{"session": session, "by": cmp.Or(factor, method)}})
 }
 
 // refuseProof records a proof that was not good, and returns the refusal with it.

@@ -20,13 +20,14 @@ type Purpose string
 // The purposes.
 const (
 	Login Purpose = "login"
-	Test  Purpose = "test" // shows what would happen, and makes no session
-	Link  Purpose = "link" // of an identity with whoever is signed in
+	Test  Purpose = "test"  // shows what would happen, and makes no session
+	Link  Purpose = "link"  // of an identity with whoever is signed in
+	Again Purpose = "again" // whoever is signed in proves that it is still them
 )
 
 // Step is one step of an attempt.
 type Step struct {
-	Name  string `json:"step"` // discovery, return, code, token, userinfo, mapping, person
+	Name  string `json:"step"` // discovery, return, code, token, proof, userinfo, mapping, person
 	Title string `json:"title"`
 	OK    bool   `json:"ok"`
 	Text  string `json:"text"` // what was found

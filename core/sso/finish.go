@@ -106,7 +106,7 @@ func (s *Service) takeFlow(ctx context.Context, id string, back Return) (db.SSOF
 	return flow, nil
 }
 
-// sameUser refuses a test or a link that comes back to somebody else's session.
+// sameUser refuses whatever is not a login and comes back to somebody else's session.
 func (s *Service) sameUser(ctx context.Context, flow db.SSOFlow) error {
 	if flow.UserID == nil || actor.From(ctx).ID == flow.UserID.String() {
 		return nil
@@ -151,6 +151,15 @@ func (s *Service) conclude(ctx context.Context, p Provider, flow db.SSOFlow, bac
 		return identity.Grant{}, nil
 	}
 	in := who.external
+	if t.Purpose == Again {
+		t.User = flow.UserID
+		if err := s.People.StepUpExternal(ctx, in); err != nil {
+			f := fault.Of(err)
+			return identity.Grant{}, t.fail("person", "Compare with the person", f.Sentence, "", f)
+		}
+		t.step("person", "Compare with the person", "It is still them.")
+		return identity.Grant{}, nil
+	}
 	in.UserAgent, in.Previous = back.UserAgent, back.Previous
 	in.Create = p.Options.Create
 	grant, came, err := s.People.LoginExternal(ctx, in, func(q *db.Queries, g identity.Grant) error { return s.noteSession(ctx, q, p, who, g) })

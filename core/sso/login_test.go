@@ -58,10 +58,6 @@ func TestMappedRolesFollowTheClaims(t *testing.T) {
 	if third.Grant.Session.Method != identity.MethodOIDC || third.Grant.Session.Factor != "" {
 		t.Errorf("the session says %q, %q", third.Grant.Session.Method, third.Grant.Session.Factor)
 	}
-	w.op.Edit = claims{"amr": []string{"pwd", "mfa"}}
-	if fourth, err := w.login(); err != nil || fourth.Grant.Session.Factor != identity.FactorProvider {
-		t.Errorf("a second factor the provider vouches for: %v, %q", err, fourth.Grant.Session.Factor)
-	}
 }
 
 // An address is no identity: whoever owns it at a provider does not get the account
@@ -173,7 +169,7 @@ func TestATestMakesNoSession(t *testing.T) {
 	for _, s := range a.Steps {
 		steps = append(steps, s.Name)
 	}
-	if diff := cmp.Diff([]string{"discovery", "return", "code", "token", "mapping", "person"}, steps); diff != "" || !a.OK {
+	if diff := cmp.Diff([]string{"discovery", "return", "code", "token", "proof", "mapping", "person"}, steps); diff != "" || !a.OK {
 		t.Errorf("the steps differ (-want +got):\n%s", diff)
 	}
 	page, err := w.people.Users(w.admin, identity.UserFilter{})

@@ -53,6 +53,15 @@ type Options struct {
 	TrustEmail bool `json:"trust_email"` // the provider owns its addresses, and need not say email_verified
 	UserInfo   bool `json:"userinfo"`    // ask the userinfo endpoint as well
 	SignOut    bool `json:"sign_out"`    // signing out here also signs out there
+
+	// Of these values of amr (RFC 8176) and acr, each says that a second factor was
+	// shown; none configured: nothing it says does. Those of acr are asked for.
+	FactorAMR []string `json:"factor_amr"`
+	FactorACR []string `json:"factor_acr"`
+
+	// TrustPrompt takes a provider's word that it asks whenever it is told to, though
+	// it does not say when it asked (auth_time).
+	TrustPrompt bool `json:"trust_prompt"`
 }
 
 // Draft is what an administrator says of a provider.
@@ -92,7 +101,9 @@ func (s *Service) providerOf(row db.SSOProvider) (Provider, error) {
 		RedirectURI: s.RedirectURI(row.ID), SignedOutURI: s.SignedOutURI(), BackchannelURI: s.BackchannelURI(row.ID),
 		tenant: row.TenantID, sealed: row.ClientSecret,
 	}
-	return p, errors.Join(json.Unmarshal(row.Claims, &p.Claims), json.Unmarshal(row.Options, &p.Options), json.Unmarshal(row.Rules, &p.Rules))
+	err := errors.Join(json.Unmarshal(row.Claims, &p.Claims), json.Unmarshal(row.Options, &p.Options), json.Unmarshal(row.Rules, &p.Rules))
+	p.Options.FactorAMR, p.Options.FactorACR = distinct(p.Options.FactorAMR), distinct(p.Options.FactorACR) // none, not null
+	return p, err
 }
 
 // secret opens the client secret; "" for a public client.

@@ -26,6 +26,7 @@ const (
 	maxList   = 100 // domains
 	maxRules  = 200
 	maxText   = 200 // of a claim path or value
+	maxWays   = 20  // values of amr, or of acr
 )
 
 var (
@@ -78,6 +79,13 @@ func (s *Service) check(ctx context.Context, d Draft, before *Provider) (Draft, 
 	d.Domains = distinct(d.Domains)
 	if len(d.Domains) > maxList || slices.ContainsFunc(d.Domains, func(v string) bool { return !domainForm.MatchString(v) || len(v) > 253 }) {
 		b.add("sso.domain", "/domains", "A domain is not one, or there are more than 100.", "Write domains such as example.com, separated by spaces.")
+	}
+	const fix = "Write the values as the provider sends them, separated by spaces."
+	if d.Options.FactorAMR = distinct(d.Options.FactorAMR); !areWays(d.Options.FactorAMR) {
+		b.add("sso.factor_amr", "/options/factor_amr", "A value of amr has characters that none has, or there are more than 20.", fix)
+	}
+	if d.Options.FactorACR = distinct(d.Options.FactorACR); !areWays(d.Options.FactorACR) {
+		b.add("sso.factor_acr", "/options/factor_acr", "A value of acr has characters that none has, or there are more than 20.", fix)
 	}
 	if err := s.checkRules(ctx, d.Rules, &b); err != nil {
 		return d, err
@@ -164,6 +172,12 @@ func isLoopback(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+// areWays reports whether values can be those of amr or acr: they travel separated
+// by spaces, as scopes do.
+func areWays(values []string) bool {
+	return len(values) <= maxWays && !slices.ContainsFunc(values, func(v string) bool { return !scopeForm.MatchString(v) })
 }
 
 func scopes(given []string) []string {

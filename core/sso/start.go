@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -25,7 +26,7 @@ type Leave struct {
 
 // Start begins a sign-in by a provider. browser is the cookie of an earlier start,
 // which goes on to serve both, or "". next is a path of this console and has been
-// judged. Testing and linking are for whoever is signed in.
+// judged. All but a login is for whoever is signed in.
 func (s *Service) Start(ctx context.Context, id string, purpose Purpose, browser, next string) (Leave, error) {
 	if err := s.People.CountStart(ctx); err != nil {
 		return Leave{}, err
@@ -77,10 +78,13 @@ func (s *Service) Start(ctx context.Context, id string, purpose Purpose, browser
 		return Leave{}, f
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)}
-	if purpose == Link || purpose == Login && actor.From(ctx).Kind == actor.User {
+	if purpose == Link || purpose == Again {
 		// Whoever links, or proves once more who they are, shows it there now: it is
-		// not whoever was signed in there last.
-		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+		// not whoever was signed in there last. The age has the provider say when.
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
+	}
+	if len(p.Options.FactorACR) > 0 {
+		options = append(options, oauth2.SetAuthURLParam("acr_values", strings.Join(p.Options.FactorACR, " ")))
 	}
 	return Leave{To: client.AuthCodeURL(state, options...), Browser: browser, Life: flowLife}, nil
 }

@@ -84,25 +84,14 @@ func audience(doc Document, client string) error {
 func (s *Service) timely(doc Document, fresh bool) error {
 	const fix = "Set the clocks of the provider and of this machine; they may be two minutes apart."
 	now := s.Now()
-	at := func(claim string) (time.Time, bool) {
-		n, ok := doc[claim].(json.Number)
-		if !ok {
-			return time.Time{}, false
-		}
-		f, err := n.Float64()
-		if err != nil || f < 0 || f > 1<<40 {
-			return time.Time{}, false
-		}
-		return time.Unix(int64(f), 0), true
-	}
-	exp, ok := at("exp")
+	exp, ok := instant(doc, "exp")
 	if !ok {
 		return refuse(fix, "The token does not say when it ends.")
 	}
 	if !now.Before(exp.Add(Skew)) {
 		return refuse(fix, "The token ended %s ago.", now.Sub(exp).Round(time.Second))
 	}
-	iat, ok := at("iat")
+	iat, ok := instant(doc, "iat")
 	if !ok {
 		return refuse(fix, "The token does not say when it was made.")
 	}
@@ -112,10 +101,24 @@ func (s *Service) timely(doc Document, fresh bool) error {
 	if age := now.Sub(iat); fresh && age > Skew {
 		return refuse(fix, "The token was made %s ago, and was asked for just now.", age.Round(time.Second))
 	}
-	if nbf, ok := at("nbf"); ok && nbf.Sub(now) > Skew {
+	if nbf, ok := instant(doc, "nbf"); ok && nbf.Sub(now) > Skew {
 		return refuse(fix, "The token is not valid yet.")
 	}
 	return nil
+}
+
+// instant returns the time that a claim states in seconds since 1970, and whether
+// it states one.
+func instant(doc Document, claim string) (time.Time, bool) {
+	n, ok := doc[claim].(json.Number)
+	if !ok {
+		return time.Time{}, false
+	}
+	f, err := n.Float64()
+	if err != nil || f < 0 || f > 1<<40 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(f), 0), true
 }
 
 // idToken verifies the ID token of a sign-in.

@@ -32,6 +32,11 @@ func notVouched() *fault.Fault {
 	return fault.New(fault.Unauthenticated, "sso.refused", "The sign-in could not be verified. Start again; if it fails once more, tell whoever runs this.")
 }
 
+// notAsked is what a person is told whom the provider let through without asking.
+func notAsked() *fault.Fault {
+	return fault.New(fault.Denied, "sso.not_asked", "The identity provider did not ask you to sign in just now, so this proves nothing. Confirm in another way; if there is none, tell whoever runs this.")
+}
+
 // vouched goes from a return to who the provider says it is.
 func (s *Service) vouched(ctx context.Context, p Provider, flow db.SSOFlow, back Return, t *tracing) (vouched, error) {
 	c, err := s.connect(ctx, p)
@@ -60,12 +65,18 @@ func (s *Service) vouched(ctx context.Context, p Provider, flow db.SSOFlow, back
 	t.Issuer, t.Subject = p.Issuer, doc["sub"].(string)
 	t.Account = t.Subject
 	t.step("token", "Verify the ID token", fmt.Sprintf("Signature, issuer, audience, nonce and time are right; the subject is %s.", t.Subject))
+	shown, err := s.proof(p, flow, doc, t)
+	if err != nil {
+		return vouched{}, err
+	}
 	if p.Options.UserInfo {
 		if err := s.userInfo(ctx, p, c, tokens, doc, t); err != nil {
 			return vouched{}, err
 		}
 	}
-	return s.describe(ctx, p, doc, raw, t)
+	who, err := s.describe(ctx, p, doc, raw, t)
+	who.external.Factor, who.external.ProvedAt = shown.factor, shown.at
+	return who, err
 }
 
 // discovered says in words how the provider is spoken with.
@@ -235,17 +246,8 @@ func (s *Service) describe(ctx context.Context, p Provider, doc Document, raw st
 		sid = ""
 	}
 	return vouched{raw: raw, sid: sid, external: identity.Vouched{
-		Issuer: p.Issuer, Subject: t.Subject, Email: email, Name: doc.Text(p.Claims.Name), Factor: strong(doc), Gives: m.external(p.ID),
+		Issuer: p.Issuer, Subject: t.Subject, Email: email, Name: doc.Text(p.Claims.Name), Gives: m.external(p.ID),
 	}}, nil
-}
-
-// factors are the values of amr (RFC 8176) that say of more than a password.
-var factors = []string{"mfa", "otp", "hwk", "swk", "sms", "face", "fpt", "iris", "vbm", "sc", "pop"}
-
-// strong reports whether the provider vouches for a second factor.
-func strong(doc Document) bool {
-	methods, _ := doc.Values("amr")
-	return slices.ContainsFunc(methods, func(m string) bool { return slices.Contains(factors, m) })
 }
 
 // mayCome refuses people whose address the provider does not stand for, or whose
