@@ -658,7 +658,7 @@ type Session struct {
 	Method    string
 	// the second factor shown in this session; empty: none
 	Factor string
-	// the last sign-in or step-up; dangerous actions want a recent one
+	// the last sign-in or step-up, or when the identity provider says that it was; the epoch: it does not say. Dangerous actions want a recent one
 	ProvedAt time.Time
 }
 
