@@ -55,11 +55,15 @@ type Attachment struct {
 	Data     Descriptor
 }
 
-// Manifest reads the plugin's manifest with the rules of today.
+// Manifest reads the plugin's manifest with the rules of today. It pins the image
+// that the bundle holds, if it holds one.
 func (b *Bundle) Manifest(o manifest.Options) (*manifest.Manifest, error) {
 	m, findings := manifest.Read(b.Raw, o)
 	if err := findings.Err(); err != nil {
 		return nil, err
+	}
+	if image, ok := b.Image(); ok && m.Runtime.Digest != image {
+		return nil, fault.New(fault.Invalid, "bundle.image", "The manifest does not pin the image that the bundle holds (%s).", image)
 	}
 	return &m, nil
 }

@@ -57,16 +57,17 @@ func (in *intake) pack(ctx context.Context, root *os.Root, o manifest.Options) (
 	if err != nil {
 		return nil, err
 	}
-	config, err := in.putBytes(ctx, m.Raw, TypeManifest)
-	if err != nil {
-		return nil, err
-	}
 	layers, err := in.runnable(ctx, root, m)
 	if err != nil {
 		return nil, err
 	}
-	if pin := m.Runtime.Digest; pin != "" && len(layers) > 0 && layers[0].MediaType == typeOCIManifest && layers[0].Digest != pin {
-		return nil, fault.New(fault.Invalid, "bundle.image", "The manifest pins the image %s, and the folder holds %s.", pin, layers[0].Digest)
+	raw, err := pinned(m, layers)
+	if err != nil {
+		return nil, err
+	}
+	config, err := in.putBytes(ctx, raw, TypeManifest)
+	if err != nil {
+		return nil, err
 	}
 	bundle, err := in.putJSON(ctx, &ociManifest{
 		SchemaVersion: 2, MediaType: typeOCIManifest, ArtifactType: TypeBundle, Config: config, Layers: layers,
@@ -94,6 +95,37 @@ func (in *intake) pack(ctx context.Context, root *os.Root, o manifest.Options) (
 		}
 	}
 	return in.accept(bundle, referrers)
+}
+
+// pinned returns the manifest with the digest of the image it runs, so that
+// whoever reviewed it knows what will be started.
+func pinned(m *manifest.Manifest, layers []Descriptor) (json.RawMessage, error) {
+	if len(layers) == 0 || layers[0].MediaType != typeOCIManifest {
+		return m.Raw, nil
+	}
+	image := layers[0].Digest
+	if m.Runtime.Digest != "" {
+		if m.Runtime.Digest != image {
+			return nil, fault.New(fault.Invalid, "bundle.image", "The manifest pins the image %s, and the folder holds %s.", m.Runtime.Digest, image)
+		}
+		return m.Raw, nil
+	}
+	var document map[string]json.RawMessage
+	if err := json.Unmarshal(m.Raw, &document); err != nil {
+		return nil, err
+	}
+	runtime := map[string]json.RawMessage{}
+	if given := document["runtime"]; given != nil {
+		if err := json.Unmarshal(given, &runtime); err != nil {
+			return nil, err
+		}
+	}
+	runtime["digest"], _ = json.Marshal(image)
+	var err error
+	if document["runtime"], err = json.Marshal(runtime); err != nil {
+		return nil, err
+	}
+	return json.Marshal(document)
 }
 
 // annotations are those of the OCI Image Format, for tools that know no plugins.
