@@ -425,6 +425,18 @@ type PluginRefreshToken struct {
 	RevokedAt  *time.Time
 }
 
+type PluginRelease struct {
+	PluginID string
+	Number   int64
+	Version  string
+	Digest   string
+	Manifest json.RawMessage
+	// the version of the settings that were in force when it was left
+	Config      int64
+	InstalledBy string
+	InstalledAt time.Time
+}
+
 type PolicyCoverage struct {
 	Rule    string
 	Hour    time.Time
@@ -527,6 +539,19 @@ type PolicyVersion struct {
 	Approver     string
 	ApproverName string
 	PublishedAt  time.Time
+}
+
+type PublisherKey struct {
+	// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal
+	ID        string
+	TenantID  string
+	Name      string
+	Pem       string
+	AddedBy   string
+	AddedAt   time.Time
+	RevokedBy string
+	RevokedAt *time.Time
+	Reason    string
 }
 
 type RecoveryCode struct {
