@@ -22,8 +22,9 @@ var rightsOf = map[string]rights{
 	"audit":           {app: []string{"INSERT", "SELECT"}, purge: []string{"DELETE", "SELECT"}},
 	"audit partition": {app: []string{"SELECT"}},
 	"audit head":      {app: []string{"INSERT", "SELECT", "UPDATE"}},
-	"audit mark":      {app: []string{"SELECT"}},           // written by whoever may purge
-	"kept":            {app: []string{"INSERT", "SELECT"}}, // history that nobody rewrites
+	"sealing key":     {app: []string{"INSERT", "SELECT", "UPDATE"}}, // nothing opens without it any more
+	"audit mark":      {app: []string{"SELECT"}},                     // written by whoever may purge
+	"kept":            {app: []string{"INSERT", "SELECT"}},           // history that nobody rewrites
 }
 
 // relation is one of the owner's relations and what the roles may do with it now.
@@ -42,6 +43,7 @@ const relationsSQL = `
 			WHEN c.relname = 'audit_log' THEN 'audit'
 			WHEN c.oid IN (SELECT relid FROM audit) THEN 'audit partition'
 			WHEN c.relname IN ('chain_heads', 'audit_holds', 'audit_archives') THEN 'audit head'
+			WHEN c.relname = 'sealing_keys' THEN 'sealing key'
 			WHEN c.relname = 'audit_marks' THEN 'audit mark'
 			WHEN c.relname = $1 THEN 'version'
 			WHEN c.relname IN ('policy_versions', 'audit_purges') THEN 'kept'

@@ -26,22 +26,27 @@ const partitionsAhead = 2
 // rights, and the audit partitions of the coming months. Replicas that start
 // together take turns under an advisory lock.
 //
-// appPassword is the app role's; replicas must agree on it, so derive it from
-// the master key: 16 to 256 ASCII letters, digits, "-" and "_". The owner needs
+// appPassword is the app role's: 16 to 256 ASCII letters, digits, "-" and "_".
+// Replicas must agree on it; see [SetupKeyed] for one that the database knows. The owner needs
 // CREATEROLE the first time, not superuser; a Denied fault says what to run
 // where a right is missing. Setup fails when the app role could change audit
 // rows.
 func Setup(ctx context.Context, ownerURL, appPassword string) (appURL string, err error) {
+	if err := checkPassword(appPassword); err != nil {
+		return "", err
+	}
+	return SetupKeyed(ctx, ownerURL, func(context.Context, *Queries) (string, error) { return appPassword, nil })
+}
+
+// SetupKeyed is [Setup] with a password that appPassword finds out in the database
+// itself, after its migration and while no other replica sets it up.
+func SetupKeyed(ctx context.Context, ownerURL string, appPassword func(context.Context, *Queries) (string, error)) (appURL string, err error) {
 	cc, err := pgx.ParseConfig(ownerURL)
 	if err != nil {
 		return "", badURL(err)
 	}
 	if cc.User == AppRole {
 		return "", fault.New(fault.Invalid, "database.owner", "The database address must name the owner of the database, not %s, which the core makes for itself.", AppRole)
-	}
-	appURL, err = withUser(ownerURL, AppRole, appPassword)
-	if err != nil {
-		return "", err
 	}
 	// A migration may take long; a wait for somebody else's lock may not.
 	applyParams(cc, Config{Name: "vivified-setup", LockTimeout: 15 * time.Second})
@@ -58,7 +63,15 @@ func Setup(ctx context.Context, ownerURL, appPassword string) (appURL string, er
 	if err := migrate(ctx, cc); err != nil {
 		return "", ownerLacks(err, cc)
 	}
-	if err := ensureRoles(ctx, conn, appURL, appPassword); err != nil {
+	password, err := appPassword(ctx, New(conn))
+	if err != nil {
+		return "", err
+	}
+	appURL, err = withUser(ownerURL, AppRole, password)
+	if err != nil {
+		return "", err
+	}
+	if err := ensureRoles(ctx, conn, appURL, password); err != nil {
 		return "", ownerLacks(err, cc)
 	}
 	if err := ensureAuditPartitions(ctx, conn, time.Now(), partitionsAhead); err != nil {

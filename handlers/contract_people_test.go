@@ -87,6 +87,11 @@ func (c *teller) sessionsAndLooks(admin, id string) {
 	c.ask(admin, 200, "DELETE", "/admin/view-as", nil)
 	c.ask(admin, 404, "POST", "/admin/view-as", map[string]any{"user": uuid.NewString(), "reason": "x"})
 
+	before := c.ask(admin, 200, "GET", "/admin/master-key", nil)
+	after := c.ask(admin, 200, "POST", "/admin/master-key/rotate", nil)
+	if before["master_key"] == after["master_key"] || len(after["sealing_keys"].([]any)) != 2 {
+		c.t.Errorf("a rotation leads from %v to %v", before, after)
+	}
 	keys := c.ask(admin, 201, "POST", "/admin/signing-keys", nil)["items"].([]any)
 	if len(keys) != 2 {
 		c.t.Errorf("after a rotation there are %d keys", len(keys))

@@ -50,6 +50,7 @@ type Config struct {
 	Rules     *rulebook.Rulebook
 	Plugins   *pluginmgr.Manager
 	Settings  *settings.Settings
+	Keyring   *settings.Keyring
 	Audit     *audit.Store
 	Proof     Proof
 	SIEM      *siem.Service

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -35,6 +34,7 @@ import (
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/sso"
 	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/db"
 	"github.com/vivified/vivified/db/dbtest"
 	"github.com/vivified/vivified/handlers"
 	"github.com/vivified/vivified/lanes/canonical"
@@ -62,6 +62,7 @@ type core struct {
 	Rules    *rulebook.Rulebook
 	Plugins  *pluginmgr.Manager
 	Settings *settings.Settings
+	Keyring  *settings.Keyring
 	Audit    *audit.Store
 	Gate     *gate.Gate
 	Events   *canonical.Lane
@@ -121,9 +122,10 @@ func newCore(t testing.TB, edits ...setting) *core {
 		})
 	}
 
-	key := make([]byte, settings.KeySize)
-	rand.Read(key)
-	sealer := must(settings.NewSealer(key))(t)
+	master := must(settings.LoadMasterKey(settings.MasterKeySource{DataDir: dir}))(t)
+	c.Keyring = must(settings.OpenKeyring(t.Context(), db.New(c.DB.Pool), master))(t)
+	c.Keyring.Attach(c.DB.Pool, true, logger)
+	sealer := c.Keyring.Sealer()
 	bus := must(canonical.StartBus(canonical.BusConfig{Dir: dir, Name: "test", Log: logger}))(t)
 	t.Cleanup(bus.Close)
 	t.Cleanup(func() { cut(); parts.Wait() })
@@ -203,7 +205,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 	approvals := approval.New(approval.Config{Pool: c.DB.Pool, Registry: c.Registry, People: c.Identity, Manifests: c.Plugins, Replica: "test", Log: logger})
 
 	c.Server = handlers.New(handlers.Config{
-		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
+		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
 		Evidence: evidence.New(evidence.Config{
 			Pool: c.DB.Pool, Audit: c.Audit, Settings: c.Settings, People: c.Identity, SSO: c.SSO, Rules: c.Rules, Plugins: c.Registry, SIEM: forwarding, Signer: c.Identity,
 			Heads: c.heads, Address: c.URL, Version: "0.0.0-test",

@@ -17,11 +17,6 @@ VALUES (@scope, @key, @value, @sealed, @version, @set_by, clock_timestamp(), @re
 ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, sealed = excluded.sealed, version = excluded.version,
     set_by = excluded.set_by, set_at = excluded.set_at, reason = excluded.reason;
 
--- SettingPutNew sets a value unless there is one: of several replicas the first wins.
--- name: SettingPutNew :exec
-INSERT INTO settings (scope, key, value, sealed, set_by, reason) VALUES (@scope, @key, @value, @sealed, @set_by, @reason)
-ON CONFLICT (scope, key) DO NOTHING;
-
 -- SettingDelete unsets a key; its history stays.
 -- name: SettingDelete :exec
 DELETE FROM settings WHERE scope = @scope AND key = @key;
@@ -55,14 +50,6 @@ SELECT coalesce(max(version), 0)::bigint FROM settings_history WHERE scope = @sc
 SELECT substring(sealed FOR sqlc.arg(size)::int)::bytea AS header, count(*) AS sealed_values
 FROM (SELECT sealed FROM settings WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM signing_keys WHERE sealed <> '') AS everything
 GROUP BY 1 ORDER BY 2 DESC;
-
--- SettingSealed returns every sealed setting of every scope.
--- name: SettingSealed :many
-SELECT scope, key, sealed FROM settings WHERE sealed IS NOT NULL ORDER BY scope, key;
-
--- SettingRewrap replaces a sealed value by the same one wrapped anew, unless it changed meanwhile.
--- name: SettingRewrap :execrows
-UPDATE settings SET sealed = @rewrapped WHERE scope = @scope AND key = @key AND sealed = @sealed;
 
 -- PluginConfigState returns what the settings of a plugin depend on.
 -- name: PluginConfigState :one

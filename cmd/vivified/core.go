@@ -88,15 +88,19 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		return nil, err
 	}
 	c.public = publicURL(conf, at, secure)
-	sealer, err := settings.LoadMasterKey(env["VIVIFIED_MASTER_KEY"], env["VIVIFIED_MASTER_KEY_FILE"], c.dataDir)
+	master, err := settings.LoadMasterKey(settings.MasterKeySource{
+		Value: env["VIVIFIED_MASTER_KEY"], File: env["VIVIFIED_MASTER_KEY_FILE"], Command: env["VIVIFIED_MASTER_KEY_COMMAND"], DataDir: c.dataDir,
+	})
 	if err != nil {
 		return nil, err
 	}
 	replica := replicaName(conf)
-	pool, bus, err := c.stores(ctx, conf, env, sealer, replica)
+	pool, bus, keyring, err := c.stores(ctx, conf, env, master, replica)
 	if err != nil {
 		return nil, err
 	}
+	c.run("sealing keys", keyring.Run)
+	sealer := keyring.Sealer()
 	if err := conf.Attach(ctx, settings.Config{Pool: pool, Sealer: sealer, Waker: bus, Log: log}); err != nil {
 		return nil, err
 	}
@@ -206,12 +210,12 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	c.server = handlers.New(handlers.Config{
 		Rules:    book,
-		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
+		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn,
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Evidence: evidence.New(evidence.Config{
 			Pool: pool, Audit: store, Settings: conf, People: people, SSO: signOn, Rules: book, Plugins: plugins, SIEM: forwarding, Signer: people,
-			Heads: heads, Address: c.public, Version: version, Secure: secure, KeyOutside: env["VIVIFIED_MASTER_KEY"] != "" || env["VIVIFIED_MASTER_KEY_FILE"] != "",
+			Heads: heads, Address: c.public, Version: version, Secure: secure, KeyOutside: master.Outside(),
 		}),
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),

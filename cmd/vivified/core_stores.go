@@ -5,10 +5,8 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,52 +19,55 @@ import (
 	"github.com/vivified/vivified/lanes/canonical"
 )
 
-// stores starts database and bus, side by side.
-func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, *canonical.Bus, error) {
-	var bus *canonical.Bus
-	var busErr error
-	var started sync.WaitGroup
-	started.Go(func() {
-		bus, busErr = canonical.StartBus(canonical.BusConfig{
-			URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(sealer.Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
-		})
+// stores starts the database, then the bus, whose streams are encrypted under a
+// key of the keyring that the database holds.
+func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[string]string, master *settings.MasterKey, replica string) (*pgxpool.Pool, *canonical.Bus, *settings.Keyring, error) {
+	pool, keyring, err := c.database(ctx, conf, env, master, replica)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	bus, err := canonical.StartBus(canonical.BusConfig{
+		URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(keyring.Sealer().Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
 	})
-	pool, err := c.database(ctx, conf, env, sealer, replica)
-	started.Wait()
-	if bus != nil {
-		c.stops = append(c.stops, bus.Close)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if err := errors.Join(err, busErr); err != nil {
-		return nil, nil, err
-	}
-	return pool, bus, nil
+	c.stops = append(c.stops, bus.Close)
+	return pool, bus, keyring, nil
 }
 
-// database makes the database ready and connects to it under the role that may
-// neither change nor delete what was recorded.
-func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, sealer *settings.Sealer, replica string) (*pgxpool.Pool, error) {
+// database makes the database ready, opens its sealing keys and connects to it
+// under the role that may neither change nor delete what was recorded.
+func (c *core) database(ctx context.Context, conf *settings.Settings, env map[string]string, master *settings.MasterKey, replica string) (*pgxpool.Pool, *settings.Keyring, error) {
 	owner := conf.String(settings.DatabaseURL)
-	if owner == "" {
+	alone := owner == ""
+	if alone {
 		private := &db.Private{Dir: c.dataDir, Bin: env["PG_BIN"], Log: c.log.With("part", "postgres")}
 		if err := private.Start(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c.run("database", private.Run)
 		owner = private.URL()
 	}
-	password := base64.RawURLEncoding.EncodeToString(sealer.Derive("postgres/"+db.AppRole, 24))
-	app, err := db.Setup(ctx, owner, password)
+	var keyring *settings.Keyring
+	app, err := db.SetupKeyed(ctx, owner, func(ctx context.Context, q *db.Queries) (password string, err error) {
+		if keyring, err = settings.OpenKeyring(ctx, q, master); err != nil {
+			return "", err
+		}
+		return base64.RawURLEncoding.EncodeToString(keyring.Sealer().Derive("postgres/"+db.AppRole, 24)), nil
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.owner = owner
 	c.run("audit partitions", func(ctx context.Context) error { return partitions(ctx, owner, c.log) })
 	pool, err := db.OpenConfig(ctx, db.Config{URL: app, Name: replica})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.stops = append(c.stops, pool.Close)
-	return pool, nil
+	keyring.Attach(pool, alone, c.log)
+	return pool, keyring, nil
 }
 
 // retention builds what archives and purges the audit.

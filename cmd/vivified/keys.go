@@ -35,6 +35,7 @@ func keysCommand() *cobra.Command {
 		keySub("create NAME", "Make a key; it is shown this once", 1, createKey),
 		keySub("rotate ID", "Make a key in place of one; the old one goes on for a while", 1, rotateKey),
 		keySub("revoke ID", "End a key at once", 1, revokeKey),
+		masterKeyCommand(),
 	)
 }
 

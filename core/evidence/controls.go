@@ -117,7 +117,7 @@ var controls = [...]control{
 				{"Master key", choose(f.KeyOutside, "given from outside the data directory", "in the data directory"), ""},
 			}
 		},
-		trails: []trail{{"signing_key.create", "signing keys made and sealed"}, {"egress.credential.set", "credentials sealed"}, {"settings.rewrap", "values sealed under a new master key"}}, rare: true,
+		trails: []trail{{"signing_key.create", "signing keys made and sealed"}, {"egress.credential.set", "credentials sealed"}, {"master_key.rotate", "sealing keys put under a new master key"}}, rare: true,
 		beyond: "Whether the disks of the database and its backups are encrypted.",
 	},
 	{

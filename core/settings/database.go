@@ -39,13 +39,8 @@ type Config struct {
 	Log     *slog.Logger  // default slog.Default
 }
 
-// Attach adds the database layer and the settings of plugins. It refuses, with
-// an Unavailable fault, data that was sealed under another master key: see
-// [Sealer.KeyCheck]. Call it once, before anything else writes sealed data.
+// Attach adds the database layer and the settings of plugins. Call it once.
 func (s *Settings) Attach(ctx context.Context, c Config) error {
-	if err := c.Sealer.KeyCheck(ctx, c.Pool); err != nil {
-		return err
-	}
 	c.Refresh, c.Log = cmp.Or(c.Refresh, 5*time.Second), cmp.Or(c.Log, slog.Default())
 	b := &backing{Config: c}
 	if err := s.reload(ctx, b); err != nil {

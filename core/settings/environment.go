@@ -7,7 +7,7 @@ import (
 )
 
 // masterKeyNames are read by the core and are no settings.
-var masterKeyNames = []string{"VIVIFIED_MASTER_KEY", "VIVIFIED_MASTER_KEY_FILE"}
+var masterKeyNames = []string{"VIVIFIED_MASTER_KEY", "VIVIFIED_MASTER_KEY_FILE", "VIVIFIED_MASTER_KEY_COMMAND"}
 
 // others are variables of plugins, of what starts them and of the command line; a
 // core that shares their environment leaves them alone.

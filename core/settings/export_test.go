@@ -57,3 +57,11 @@ func RoundTrip(schema, last, next string) string {
 	}
 	return ""
 }
+
+// MasterKeyIDs returns the ids of the keys m holds.
+func MasterKeyIDs(m *MasterKey) (ids []string) {
+	for _, k := range m.keys {
+		ids = append(ids, k.id)
+	}
+	return ids
+}

@@ -165,3 +165,6 @@ func compactJSON(raw json.RawMessage) (json.RawMessage, error) {
 	}
 	return encodeJSON(v), nil
 }
+
+// aadOf binds a sealed setting to its place: a row copied elsewhere does not open.
+func aadOf(scope, key string) []byte { return []byte("settings\x00" + scope + "\x00" + key) }
