@@ -668,6 +668,19 @@ type SavedView struct {
 	CreatedAt time.Time
 }
 
+type SealingKey struct {
+	ID []byte
+	// the first one is the root of everything derived: it stays for ever
+	Seq *int64
+	// id of the master key that wraps it, or command
+	Master  string
+	Wrapped []byte
+	MadeAt  time.Time
+	// from then on the newest one seals: by then every replica has read it
+	SealsFrom time.Time
+	WrappedAt time.Time
+}
+
 type Session struct {
 	ID        uuid.UUID
 	Hash      []byte
