@@ -65,3 +65,6 @@ func MasterKeyIDs(m *MasterKey) (ids []string) {
 	}
 	return ids
 }
+
+// BuildForm is the form of a schema and a document.
+var BuildForm = buildForm

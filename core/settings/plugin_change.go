@@ -43,7 +43,7 @@ func (s *Settings) SetPluginConfig(ctx context.Context, m *manifest.Manifest, do
 		if err != nil {
 			return err
 		}
-		c := &configChange{id: m.ID, schema: schema, next: next, version: version}
+		c := &configChange{id: m.ID, schema: schema, declared: m.ConfigSchema, next: next, version: version}
 		c.write = write{q: q, sealer: b.Sealer, scope: scopeOf(m.ID), plugin: m.ID, object: m.ID + "/config", by: actor.From(ctx).ID, reason: reason}
 		changed, err = c.run(ctx)
 		return err
@@ -87,10 +87,11 @@ func readPluginConfig(doc json.RawMessage, reason string) (map[string]any, error
 // configChange is one change of a plugin's settings.
 type configChange struct {
 	write
-	id      string
-	schema  *schema
-	next    map[string]any
-	version *int64
+	id       string
+	schema   *schema
+	declared json.RawMessage // the same as it was written
+	next     map[string]any
+	version  *int64
 }
 
 // run makes the change and reports whether there was anything to change.
@@ -117,7 +118,12 @@ func (c *configChange) run(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	rows, err := c.judge(keep(c.next, last, c.schema.any))
+	before := clone(last)
+	whole := keep(c.next, last, c.schema.any)
+	if err := lockedChanges(c.declared, before, whole, actor.From(ctx)); err != nil {
+		return false, err
+	}
+	rows, err := c.judge(whole)
 	if err != nil {
 		return false, err
 	}

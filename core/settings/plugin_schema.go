@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -94,6 +95,7 @@ func compile(raw json.RawMessage) (*schema, error) {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(offline{})
 	c.AssertFormat()
+	c.RegisterFormat(&jsonschema.Format{Name: "ip", Validate: isIP})
 	steps := 0
 	c.RegisterVocabulary(notes(&steps))
 	c.AssertVocabs()
@@ -106,6 +108,15 @@ func compile(raw json.RawMessage) (*schema, error) {
 	}
 	all := []*jsonschema.Schema{root}
 	return &schema{root: root, any: place{}.of(all, false), sure: place{sure: true}.of(all, false), steps: &steps}, nil
+}
+
+// isIP is the format ip, either version: a plugin that listens takes both.
+func isIP(v any) error {
+	if s, ok := v.(string); ok {
+		_, err := netip.ParseAddr(s)
+		return err
+	}
+	return nil
 }
 
 // wrapRefs moves a $ref beside x-secret into an allOf, which means the same.
