@@ -31,10 +31,9 @@ const (
 // Form is the settings of a plugin as people edit them.
 type Form struct {
 	Fields  []*FormField
-	Whole   bool   // the schema says what no form is made for: edit the JSON
+	Whole   bool   // the schema is too large, or says what no form is made for: edit the JSON
 	JSON    string // the twin: the same document, secrets as they are shown
 	Version int64
-	Cut     bool // fields beyond maxFormFields are JSON
 }
 
 // FormField is one place of the settings with what its schema says of it.
@@ -72,11 +71,12 @@ type FormChoice struct {
 	Chosen       bool
 }
 
-// What one form may hold. Beyond, a field is JSON, so that a hostile schema
+// What one form may hold. Beyond, all of it is JSON, so that a hostile schema
 // costs its plugin a nice form and the console nothing.
 const (
 	maxFormFields = 250
-	maxFormDepth  = 8
+	maxFormDepth  = 8   // levels there may be values in
+	maxBlankDepth = 3   // levels that are asked for before there are
 	maxFormText   = 300 // bytes of a label or help
 	maxChoices    = 100
 )
@@ -114,12 +114,14 @@ func buildForm(schema, doc json.RawMessage, who trait.Set) (*Form, error) {
 	whole, _ := v.(map[string]any)
 	f := &Form{JSON: indented(v)}
 	at := b.node(raw)
-	if !at.plain() || at.kind() != GroupField {
+	if b.kindAt(at, "", true) != GroupField {
 		f.Whole = len(schema) > 0
 		return f, nil
 	}
 	f.Fields = b.members(at, whole, "", "")
-	f.Cut = b.cut
+	if b.fields > maxFormFields {
+		f.Whole, f.Fields = true, nil
+	}
 	return f, nil
 }
 
@@ -149,7 +151,6 @@ type formBuilder struct {
 	root   map[string]any
 	who    trait.Set
 	fields int
-	cut    bool
 }
 
 // members returns the fields of an object. locked is why all of them are.
@@ -157,6 +158,9 @@ func (b *formBuilder) members(at node, in map[string]any, pointer, locked string
 	var list []*FormField
 	steering := at.steering()
 	for _, name := range at.ordered() {
+		if b.fields > maxFormFields {
+			return nil
+		}
 		member := b.node(at.property(name))
 		if at.ruledOut(name) || member.constant() {
 			continue
@@ -205,7 +209,7 @@ func (b *formBuilder) oneOf(at node, forms []form, in map[string]any, pointer, l
 func (b *formBuilder) field(at node, v any, given bool, pointer, name, locked string) *FormField {
 	b.fields++
 	f := &FormField{
-		Pointer: pointer, Kind: at.kind(), Label: name, Help: clipText(at.text("description")), Placeholder: clipText(at.text("ui:placeholder")),
+		Pointer: pointer, Label: name, Help: clipText(at.text("description")), Placeholder: clipText(at.text("ui:placeholder")),
 		Given: given, Restart: at.flag("x-restart"), Locked: locked, Test: at.flag("x-test"),
 	}
 	if help := at.text("ui:help"); help != "" {
@@ -214,11 +218,7 @@ func (b *formBuilder) field(at node, v any, given bool, pointer, name, locked st
 	if f.Locked == "" {
 		f.Locked = b.locked(at)
 	}
-	deep := strings.Count(pointer, "/") > maxFormDepth
-	if over := b.fields > maxFormFields || deep; over || !at.plain() {
-		b.cut = b.cut || over
-		f.Kind = JSONField
-	}
+	f.Kind = b.kindAt(at, pointer, given)
 	if d, ok := at.m["default"]; ok && f.Kind != SecretField {
 		f.Default = typed(d)
 		if !given {

@@ -135,6 +135,16 @@ func (n node) kind() FieldKind {
 	return JSONField
 }
 
+// kindAt returns how the place is asked for at its pointer; given: it has a
+// value. What no form can show, and what lies too deep, is asked for as JSON.
+func (b *formBuilder) kindAt(n node, pointer string, given bool) FieldKind {
+	depth, kind := strings.Count(pointer, "/"), n.kind()
+	if !n.plain() || n.m["oneOf"] != nil && n.forms(b) == nil || depth > maxFormDepth || depth > maxBlankDepth && kind == GroupField && !given {
+		return JSONField
+	}
+	return kind
+}
+
 func (n node) text(key string) string { s, _ := n.m[key].(string); return s }
 
 // flag reports whether a keyword is there and not false.
@@ -251,7 +261,7 @@ func (n node) forms(b *formBuilder) []form {
 				words = append(words, typed(c))
 			}
 		}
-		if len(f.fixed) == 0 || !f.plain() {
+		if len(f.fixed) == 0 || !f.plain() || f.m["oneOf"] != nil || f.open() { // or it would lead to itself
 			return nil
 		}
 		if f.label = clipText(f.text("title")); f.label == "" {

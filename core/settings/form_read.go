@@ -121,15 +121,15 @@ func (r *formReader) value(at node, was any, had bool, pointer, locked string) (
 	if r.do == (FormDo{DoReset, pointer}) {
 		return nil, false
 	}
-	kind := at.kind()
-	if strings.Count(pointer, "/") > maxFormDepth || !at.plain() {
-		kind = JSONField
-	}
+	kind := r.kindAt(at, pointer, had)
 	if shown, ok := was.(map[string]any); ok && isShown(shown) {
 		kind = SecretField
 	}
 	switch kind {
 	case GroupField:
+		if !had && !r.typed(pointer) {
+			return nil, false
+		}
 		before, _ := was.(map[string]any)
 		next := r.members(at, before, pointer, "")
 		return next, had || len(next) > 0
@@ -153,6 +153,16 @@ func (r *formReader) value(at node, was any, had bool, pointer, locked string) (
 		return nil, false
 	}
 	return r.scalar(at, kind, text, pointer, had)
+}
+
+// typed reports whether the form has an input below a pointer.
+func (r *formReader) typed(pointer string) bool {
+	for name := range r.in {
+		if strings.HasPrefix(name, pointer) && len(name) > len(pointer) && strings.ContainsRune("/#", rune(name[len(pointer)])) {
+			return true
+		}
+	}
+	return false
 }
 
 // scalar reads a value from a text that is not empty.
@@ -210,7 +220,7 @@ func (r *formReader) list(at node, was any, had bool, pointer string) (any, bool
 		if i < len(before) {
 			old = before[i]
 		}
-		v, ok := r.value(item, old, false, below, "")
+		v, ok := r.value(item, old, true, below, "")
 		if m, is := v.(map[string]any); is && len(m) == 0 {
 			ok = false
 		}
@@ -266,7 +276,7 @@ func (r *formReader) entries(at node, next map[string]any, pointer string, decla
 		if i < len(names) {
 			was = old[names[i]]
 		}
-		v, ok := r.value(value, was, false, below, "")
+		v, ok := r.value(value, was, true, below, "")
 		if _, twice := next[name]; twice && name != "" {
 			r.problems.add("config.twice", pointer, "The name %s stands twice.", title([]string{name}))
 		}
