@@ -20,6 +20,11 @@ var open = map[string][]string{
 	// The state of a plugin that is called and not active.
 	"string(state)":          {string(policy.Disabled), string(policy.Quarantined)},
 	"string(r.Target.State)": {string(policy.Registered), string(policy.Disabled), string(policy.Unhealthy), string(policy.Quarantined)},
+	// Why the operator's rules keep a bundle from being installed.
+	"v.Verdict.Blocked[0].Code": {
+		"manifest.invalid", "signature.missing", "signature.untrusted", "plugin.blocked", "publisher.blocked", "plugin.not_allowed", "publisher.not_allowed",
+		"runtime.unavailable", "bundle.no_image",
+	},
 	// A keyword of the JSON Schema of a plugin's settings.
 	"keyword": {"KEYWORD"},
 	// What a running core answered, as the command line passes it on.
