@@ -218,7 +218,7 @@ func isIdent(e ast.Expr, name string) bool {
 // besides are variables that are no settings: read before there are any, by the
 // command line, or by plugins.
 var besides = []string{
-	"VIVIFIED_MASTER_KEY", "VIVIFIED_MASTER_KEY_FILE", "VIVIFIED_SERVER", "VIVIFIED_TOKEN",
+	"VIVIFIED_MASTER_KEY", "VIVIFIED_MASTER_KEY_FILE", "VIVIFIED_MASTER_KEY_COMMAND", "VIVIFIED_SERVER", "VIVIFIED_TOKEN",
 	"VIVIFIED_CORE_URL", "VIVIFIED_CORE_SOCKET", "VIVIFIED_PLUGIN_LISTEN", "VIVIFIED_PLUGIN_SOCKET", "VIVIFIED_PLUGIN_STATE", "VIVIFIED_REGISTRATION_TOKEN",
 }
 
