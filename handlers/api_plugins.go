@@ -24,7 +24,7 @@ func (s *Server) register(c echo.Context) error {
 	}
 	done, err := s.Plugins.Register(r.Context(), pluginmgr.Registration{
 		Manifest: body, Format: manifest.FormatOf("", r.Header.Get("Content-Type")),
-		RegistrationToken: r.Header.Get("X-Registration-Token"), RefreshToken: r.Header.Get("X-Refresh-Token"),
+		RegistrationToken: r.Header.Get("X-Registration-Token"), RefreshToken: r.Header.Get("X-Refresh-Token"), Socket: actor.Socket(r.Context()),
 	})
 	if err != nil {
 		return err

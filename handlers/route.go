@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,10 @@ type route struct {
 	enrols  bool  // also open to a session that lacks the second factor required of its owner
 	slow    bool  // may take longer than patient: it carries, streams, waits for a plugin, or walks the whole audit
 }
+
+// atSockets are what of the public surface a plugin finds at its socket: signing
+// in and setting up are no business of its.
+var atSockets = []string{"/health", "/health/live", "/health/ready", "/.well-known/jwks.json", "/plugins/register", "/plugins/token"}
 
 // patient is how long any other request may take, so that a database that hangs
 // instead of failing is told of, as one that fails is.
@@ -94,6 +99,8 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		who := actor.From(ctx)
 		c.Set(routed, action)
 		switch {
+		case r.who == anyone && actor.Socket(ctx) != "" && !slices.Contains(atSockets, r.path):
+			return fault.New(fault.Denied, "identity.people_only", "This address answers people, not plugins at their sockets.")
 		case r.who == anyone:
 			return r.handler(c)
 		case who.Kind == actor.Anonymous:

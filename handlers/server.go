@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
+	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/evidence"
@@ -136,6 +137,17 @@ func (s *Server) HTTP() *http.Server {
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is no path of ours
 		ErrorLog:                     slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// Socket returns the server that answers by s at the socket of one plugin, which
+// is whoever calls there.
+func (s *Server) Socket(plugin string) *http.Server {
+	h := s.HTTP()
+	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "socket" // never an address: what may be done from loopback may not be done from here
+		s.ServeHTTP(w, r.WithContext(actor.AtSocket(r.Context(), plugin)))
+	})
+	return h
 }
 
 // ServeHTTP implements http.Handler.

@@ -24,6 +24,9 @@ type Enabling struct {
 // and opens the lanes. Errors are faults: Conflict for its state, its settings
 // or its dependencies; Invalid for a manifest that no longer passes.
 func (m *Manager) Enable(ctx context.Context, id string, e Enabling) error {
+	lock := m.instances.lock(id)
+	lock.Lock()
+	defer lock.Unlock()
 	p, err := m.plugin(id)
 	if err != nil {
 		return err
@@ -50,13 +53,18 @@ func (m *Manager) Enable(ctx context.Context, id string, e Enabling) error {
 	if len(missing) > 0 {
 		return fault.New(fault.Conflict, "config.incomplete", "%s needs a value for %s before it can be enabled.", id, strings.Join(missing, ", "))
 	}
-	if err := m.start(ctx, p, &checked); err != nil {
+	stop, err := m.start(ctx, p, &checked)
+	if err != nil {
 		return err
 	}
-	return m.Registry.Activate(ctx, id, registry.Activation{
+	err = m.Registry.Activate(ctx, id, registry.Activation{
 		From: p.State, Manifest: mf.Raw, Traits: m.Registry.Snapshot().Traits().Names(checked.Traits), Dependencies: depends,
 		Egress: m.autoEgress(&checked), AcceptWaits: e.AcceptManifest,
 	})
+	if err != nil {
+		stop()
+	}
+	return err
 }
 
 func (m *Manager) plugin(id string) (*registry.Plugin, error) {
@@ -68,25 +76,43 @@ func (m *Manager) plugin(id string) (*registry.Plugin, error) {
 }
 
 // start runs what has to run before the lanes open: the plugin itself where the
-// runtime starts it, and its init hook. A plugin that runs elsewhere and does
-// not answer yet may be enabled all the same; one that answers no may not.
-func (m *Manager) start(ctx context.Context, p *registry.Plugin, mf *manifest.Manifest) error {
-	rt, err := m.runtime(p)
-	if err != nil {
-		return err
+// runtime starts it, and its init hook. It returns what undoes that. A plugin that
+// runs elsewhere and does not answer yet may be enabled all the same; one that
+// answers no may not. The caller holds the plugin's lock.
+func (m *Manager) start(ctx context.Context, p *registry.Plugin, mf *manifest.Manifest) (stop func(), err error) {
+	if _, err := m.runtime(p); err != nil {
+		return nil, err
 	}
-	starter, starts := rt.(Starter)
+	rt, starts := m.starter(mf)
+	stop = func() {}
 	if starts {
-		if err := starter.Start(ctx, p); err != nil {
-			return err
+		if err := rt.Able(ctx); err != nil {
+			return nil, err
+		}
+		one, err := m.launch(ctx, rt, p, mf)
+		if err != nil {
+			return nil, err
+		}
+		m.instances.set(p.ID, one)
+		stop = func() {
+			m.instances.unset(one)
+			m.stop(context.WithoutCancel(ctx), one, causeStopped, time.Second)
 		}
 	}
+	if err := m.init(ctx, p, mf, starts); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+func (m *Manager) init(ctx context.Context, p *registry.Plugin, mf *manifest.Manifest, starts bool) error {
 	if mf.Hooks.Init == "" {
 		return nil
 	}
-	hctx, cancel := context.WithTimeout(ctx, m.Timing.Drain)
+	ctx, cancel := context.WithTimeout(ctx, m.Timing.Drain)
 	defer cancel()
-	answer, err := m.hook(hctx, p, http.MethodPost, mf.Hooks.Init)
+	answer, err := m.hook(ctx, p, http.MethodPost, mf.Hooks.Init)
 	if err != nil {
 		if starts {
 			return fault.New(fault.BadGateway, "hook.init", "%s did not answer its init hook.", p.ID).Because(err)
@@ -230,77 +256,4 @@ func (m *Manager) awaitMove(ctx context.Context, id string) {
 			return
 		}
 	}
-}
-
-// Disable closes the lanes for a plugin, lets its calls finish, and calls its
-// shutdown hook.
-func (m *Manager) Disable(ctx context.Context, id, reason string) error {
-	return m.leave(ctx, id, policy.Disabled, reason)
-}
-
-// Quarantine closes the lanes at once and voids the plugin's credentials. Only
-// an administrator lets it out, by disabling it.
-func (m *Manager) Quarantine(ctx context.Context, id, reason string) error {
-	return m.leave(ctx, id, policy.Quarantined, reason)
-}
-
-func (m *Manager) leave(ctx context.Context, id string, to policy.State, reason string) error {
-	p, err := m.plugin(id)
-	if err != nil {
-		return err
-	}
-	ran := p.State == policy.Active || p.State == policy.Unhealthy
-	if err := m.Registry.Move(ctx, id, p.State, to, reason); err != nil {
-		return err
-	}
-	if !ran {
-		return nil
-	}
-	if to != policy.Quarantined {
-		drain := time.NewTimer(m.Timing.Drain)
-		defer drain.Stop()
-		select {
-		case <-m.calls.empty(id):
-		case <-drain.C:
-			m.Log.WarnContext(ctx, "calls still running after the drain", "plugin", id)
-		case <-ctx.Done():
-		}
-	}
-	m.shutdown(context.WithoutCancel(ctx), p)
-	return nil
-}
-
-func (m *Manager) shutdown(ctx context.Context, p *registry.Plugin) {
-	ctx, cancel := context.WithTimeout(ctx, m.Timing.Timeout)
-	defer cancel()
-	if path := p.Manifest.Hooks.Shutdown; path != "" {
-		if answer, err := m.hook(ctx, p, http.MethodPost, path); err != nil {
-			m.Log.InfoContext(ctx, "shutdown hook not answered", "plugin", p.ID, "error", err)
-		} else {
-			answer.Body.Close()
-		}
-	}
-	if rt, err := m.runtime(p); err == nil {
-		if s, ok := rt.(Starter); ok {
-			if err := s.Stop(ctx, p, m.Timing.Drain); err != nil {
-				m.Log.WarnContext(ctx, "not stopped", "plugin", p.ID, "error", err)
-			}
-		}
-	}
-}
-
-// Unregister forgets a plugin; one in use is disabled first.
-func (m *Manager) Unregister(ctx context.Context, id string) error {
-	p, err := m.plugin(id)
-	if err != nil {
-		return err
-	}
-	state := p.State
-	if !registry.CanLeave(state) {
-		if err := m.leave(ctx, id, policy.Disabled, "unregistered"); err != nil {
-			return err
-		}
-		state = policy.Disabled
-	}
-	return m.Registry.Remove(ctx, id, state)
 }

@@ -31,11 +31,17 @@ const (
 )
 
 // Run watches the health of plugins, and enables what waits for a dependency,
-// until ctx ends. Of several replicas one does it, under a lease.
+// until ctx ends. Of several replicas one does it, under a lease; but plugins that
+// a replica runs itself are its own to watch, and to start again when they fail.
 func (m *Manager) Run(ctx context.Context) error {
 	ctx = actor.With(ctx, actor.Core("plugin manager"))
+	defer m.attending.Wait()
+	defer close(m.down)
 	w := watch{m: m, due: map[string]time.Time{}, slots: make(chan struct{}, probesAtOnce)}
 	defer w.running.Wait()
+	s := supervision{m: m}
+	s.recover(ctx)
+	defer s.end(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var lease, trim time.Time
@@ -48,12 +54,16 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 			w.leads = err == nil && n == 1
 		}
+		s.round(ctx)
+		w.round(ctx)
 		if w.leads {
-			w.round(ctx)
 			if time.Since(trim) > time.Hour {
 				trim = time.Now()
 				if _, err := m.Registry.Trim(ctx, trim.Add(-m.Timing.Keep)); err != nil {
 					m.Log.WarnContext(ctx, "health samples not trimmed", "error", err)
+				}
+				if _, err := db.New(m.Pool).PluginRunTrim(ctx, new(trim.Add(-m.Timing.Keep))); err != nil {
+					m.Log.WarnContext(ctx, "ended runs not trimmed", "error", err)
 				}
 			}
 			if m.Policy().AutoEnable {
@@ -69,6 +79,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 			return nil
 		case <-changed:
+		case <-m.woken:
 		case <-tick.C:
 		}
 	}
@@ -102,7 +113,7 @@ func (w *watch) round(ctx context.Context) {
 	now := time.Now()
 	defer func() { w.began = true }()
 	for _, p := range w.m.Registry.Snapshot().Plugins() {
-		if p.State != policy.Active && p.State != policy.Unhealthy {
+		if !runs(p.State) || !w.ours(p) {
 			delete(w.due, p.ID)
 			continue
 		}
@@ -132,6 +143,14 @@ func (w *watch) round(ctx context.Context) {
 	}
 }
 
+// ours reports whether this replica is the one to check a plugin.
+func (w *watch) ours(p *registry.Plugin) bool {
+	if _, starts := w.m.starter(p.Manifest); starts {
+		return w.m.instances.of(p.ID) != nil
+	}
+	return w.leads
+}
+
 func (m *Manager) interval(p *registry.Plugin) time.Duration {
 	if hc := p.Manifest.HealthCheck; hc != nil && hc.Interval > 0 {
 		return hc.Interval
@@ -143,9 +162,12 @@ func (m *Manager) interval(p *registry.Plugin) time.Duration {
 // health check nor a heartbeat so far stays unknown.
 func (m *Manager) check(ctx context.Context, p *registry.Plugin) {
 	var s registry.Sample
+	one := m.instances.of(p.ID)
 	switch {
 	case p.Manifest.HealthCheck != nil:
 		s = m.probe(ctx, p)
+	case one != nil && p.LastHeartbeat == nil: // it says nothing itself: whether it answers at all
+		s = m.timed(ctx, m.Timing.Timeout, func(ctx context.Context) registry.Sample { return m.probeTCP(ctx, p) })
 	case p.LastHeartbeat == nil:
 		return
 	default:
@@ -155,6 +177,9 @@ func (m *Manager) check(ctx context.Context, p *registry.Plugin) {
 		} else if p.Health != registry.Unknown && p.Health != registry.Healthy && p.HealthFailures > 0 && strings.HasPrefix(p.HealthDetail, reported) {
 			return // what the plugin itself reported stands until it reports otherwise
 		}
+	}
+	if one != nil {
+		m.measure(ctx, one, &s)
 	}
 	if ctx.Err() == nil {
 		m.judge(ctx, p.ID, s)
@@ -187,6 +212,9 @@ func (m *Manager) judge(ctx context.Context, id string, s registry.Sample) {
 	case s.Health == registry.Unhealthy && p.State == policy.Active:
 		err = m.Registry.Move(ctx, id, policy.Active, policy.Unhealthy, s.Detail)
 		m.Log.WarnContext(ctx, "plugin is unhealthy", "plugin", id, "reason", s.Detail)
+		if err == nil {
+			m.react(ctx, p, s.Detail)
+		}
 	case s.Health == registry.Healthy && p.State == policy.Unhealthy:
 		err = m.Registry.Move(ctx, id, policy.Unhealthy, policy.Active, "")
 		m.Log.InfoContext(ctx, "plugin is healthy again", "plugin", id)
@@ -203,18 +231,23 @@ func (m *Manager) probe(ctx context.Context, p *registry.Plugin) registry.Sample
 	if hc.Timeout > 0 {
 		timeout = hc.Timeout
 	}
+	return m.timed(ctx, timeout, func(ctx context.Context) registry.Sample {
+		switch hc.Type {
+		case "tcp":
+			return m.probeTCP(ctx, p)
+		case "custom":
+			return m.probeHTTP(ctx, p, customPath(p.Manifest))
+		}
+		return m.probeHTTP(ctx, p, hc.Path)
+	})
+}
+
+// timed makes a check within its time and notes how long it took.
+func (m *Manager) timed(ctx context.Context, timeout time.Duration, check func(context.Context) registry.Sample) registry.Sample {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	var s registry.Sample
-	switch hc.Type {
-	case "tcp":
-		s = m.probeTCP(ctx, p)
-	case "custom":
-		s = m.probeHTTP(ctx, p, customPath(p.Manifest))
-	default:
-		s = m.probeHTTP(ctx, p, hc.Path)
-	}
+	s := check(ctx)
 	s.At, s.Latency = start, time.Since(start)
 	return s
 }
@@ -227,15 +260,11 @@ func customPath(m *manifest.Manifest) string {
 }
 
 func (m *Manager) probeTCP(ctx context.Context, p *registry.Plugin) registry.Sample {
-	rt, err := m.runtime(p)
+	rt, to, err := m.reach(p)
 	if err != nil {
 		return failed("%v", err)
 	}
-	address, err := m.address(p)
-	if err != nil {
-		return failed("%v", err)
-	}
-	if err := rt.Dial(ctx, p, address); err != nil {
+	if err := rt.Probe(ctx, to); err != nil {
 		return failed("Health check: no connection: %v.", err)
 	}
 	return registry.Sample{Health: registry.Healthy}

@@ -221,9 +221,9 @@ type lifeCounted struct {
 }
 
 // Call implements pluginmgr.Runtime.
-func (c *lifeCounted) Call(ctx context.Context, p *registry.Plugin, address string, r *http.Request) (*http.Response, error) {
+func (c *lifeCounted) Call(ctx context.Context, to pluginmgr.Target, r *http.Request) (*http.Response, error) {
 	c.calls.Add(1)
-	return c.Runtime.Call(ctx, p, address, r)
+	return c.Runtime.Call(ctx, to, r)
 }
 
 // TestLease: of two replicas one checks; the other takes over when it stops.

@@ -23,6 +23,7 @@ import (
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/db"
+	"github.com/vivified/vivified/pluginmgr/journal"
 )
 
 // Principals proves and issues the credentials of plugins. identity.Service is one.
@@ -56,7 +57,16 @@ type Policy struct {
 	EgressPorts  []int32
 	Addresses    map[string]string // plugin id → base URL, before anything a manifest says
 	Networks     []netip.Prefix    // where plugins may be reached
+	Limits       Limits            // of plugins that say nothing themselves; zero values take the defaults
+	Unhealthy    string            // what becomes of a plugin that is unhealthy: alert, restart or disable; default alert
 }
+
+// What may become of a plugin that is unhealthy, beside that people are told.
+const (
+	UnhealthyAlert   = "alert"
+	UnhealthyRestart = "restart" // where its runtime can
+	UnhealthyDisable = "disable"
+)
 
 // Timing is when health is checked. Zero values take the defaults.
 type Timing struct {
@@ -65,7 +75,9 @@ type Timing struct {
 	Threshold int           // failures until unhealthy; default 3
 	Heartbeat time.Duration // silence that counts as a failure; default 90 s
 	Drain     time.Duration // how long a disabled plugin's calls may finish; default 10 s
-	Keep      time.Duration // how long health samples are kept; default 7 days
+	Keep      time.Duration // how long health samples and ended runs are kept; default 7 days
+	Grace     time.Duration // how long a plugin may take to end when it is asked to; default 10 s
+	Pause     time.Duration // before the first restart of a plugin that failed; then twice as long each time; default 1 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -79,6 +91,8 @@ func (t Timing) withDefaults() Timing {
 	set(&t.Heartbeat, 90*time.Second)
 	set(&t.Drain, 10*time.Second)
 	set(&t.Keep, 7*24*time.Hour)
+	set(&t.Grace, 10*time.Second)
+	set(&t.Pause, firstPause)
 	if t.Threshold <= 0 {
 		t.Threshold = 3
 	}
@@ -94,41 +108,81 @@ type Config struct {
 	Runtimes   map[string]Runtime // by manifest runtime kind; external must be there
 	Policy     func() Policy
 	Timing     Timing
-	Replica    string // this replica's name, under which it holds leases
+	Replica    string         // this replica's name, under which it holds leases
+	Journal    *journal.Store // of what plugins write; nil where no runtime starts any
+	Ends       bool           // plugins that it started end with it; else they run on and are taken up again
 	Log        *slog.Logger
 }
 
 // Manager runs the lives of plugins. Safe for concurrent use.
 type Manager struct {
 	Config
-	calls  inFlight
-	knocks *knocks
+	calls     inFlight
+	knocks    *knocks
+	instances *instances
+	attending sync.WaitGroup // on instances
+	down      chan struct{}  // closed when Run ends
+	woken     chan struct{}  // holds one value while Run is to look at once
 }
 
 // New returns a Manager.
 func New(c Config) *Manager {
 	c.Timing = c.Timing.withDefaults()
-	return &Manager{Config: c, calls: inFlight{n: map[string]int{}}, knocks: newKnocks()}
+	return &Manager{
+		Config: c, calls: inFlight{n: map[string]int{}}, knocks: newKnocks(), instances: newInstances(), down: make(chan struct{}), woken: make(chan struct{}, 1),
+	}
 }
 
 // Call delivers one request to a plugin by its runtime. It is what lanes carry by.
 func (m *Manager) Call(ctx context.Context, p *registry.Plugin, r *http.Request) (*http.Response, error) {
-	rt, err := m.runtime(p)
+	rt, to, err := m.reach(p)
 	if err != nil {
 		return nil, err
 	}
-	address, err := m.address(p)
-	if err != nil {
-		return nil, err
-	}
-	leave := m.calls.enter(p.ID)
-	answer, err := rt.Call(ctx, p, address, r)
+	return m.call(ctx, rt, to, r)
+}
+
+func (m *Manager) call(ctx context.Context, rt Runtime, to Target, r *http.Request) (*http.Response, error) {
+	leave := m.calls.enter(to.key())
+	answer, err := rt.Call(ctx, to, r)
 	if err != nil {
 		leave()
 		return nil, err
 	}
 	answer.Body = &leaving{ReadCloser: answer.Body, leave: leave}
 	return answer, nil
+}
+
+// key is what calls under way are counted by: an instance, or a plugin that runs elsewhere.
+func (t Target) key() string {
+	if t.Instance != "" {
+		return t.Instance
+	}
+	return t.Plugin
+}
+
+// reach returns how a plugin is reached now.
+func (m *Manager) reach(p *registry.Plugin) (Runtime, Target, error) {
+	rt, err := m.runtime(p)
+	if err != nil {
+		return nil, Target{}, err
+	}
+	if _, starts := rt.(Starter); !starts {
+		address, err := m.address(p)
+		return rt, Target{Plugin: p.ID, Address: address}, err
+	}
+	if one := m.instances.of(p.ID); one != nil {
+		return rt, one.target(), nil
+	}
+	return nil, Target{}, fault.New(fault.Unavailable, "target.not_running", "%s does not run on this replica now.", p.ID)
+}
+
+// wake has Run look at once.
+func (m *Manager) wake() {
+	select {
+	case m.woken <- struct{}{}:
+	default:
+	}
 }
 
 func (m *Manager) runtime(p *registry.Plugin) (Runtime, error) {
@@ -158,7 +212,7 @@ func (m *Manager) hook(ctx context.Context, p *registry.Plugin, method, path str
 	return m.Call(ctx, p, r)
 }
 
-// inFlight counts the requests that plugins are answering.
+// inFlight counts the requests under way, by the key of their target.
 type inFlight struct {
 	mu sync.Mutex
 	n  map[string]int

@@ -2,6 +2,7 @@ package pluginmgr
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Registration struct {
 	Format            manifest.Format
 	RegistrationToken string
 	RefreshToken      string
+	Socket            string // the plugin through whose socket it came, which is proof enough; or empty
 }
 
 // Registered is the answer to a plugin that may come in.
@@ -49,6 +51,9 @@ func (m *Manager) Register(ctx context.Context, r Registration) (Registered, err
 	if err := findings.Err(); err != nil {
 		return Registered{}, m.refused(ctx, mf.ID, err)
 	}
+	if r.Socket != "" {
+		return m.settleIn(ctx, &mf, r.Socket)
+	}
 	ctx = actor.With(ctx, actor.Actor{Kind: actor.Plugin, ID: mf.ID, Name: mf.Name, Tenant: actor.DefaultTenant})
 	tokens, returning, err := m.letIn(ctx, &mf, r, peer)
 	if err != nil {
@@ -58,6 +63,51 @@ func (m *Manager) Register(ctx context.Context, r Registration) (Registered, err
 		m.tryEnable(ctx, mf.ID)
 	}
 	return Registered{PluginID: mf.ID, Tokens: tokens, HealthMonitoring: mf.HealthCheck != nil, Returned: returning}, nil
+}
+
+// settleIn gives tokens to a plugin that the core started. It is registered already,
+// by whoever installed it, and its manifest is the one that was installed: what the
+// plugin says must be the same but for where it runs, which it need not know.
+func (m *Manager) settleIn(ctx context.Context, mf *manifest.Manifest, socket string) (Registered, error) {
+	known, ok := m.Registry.Snapshot().Plugin(socket)
+	var err error
+	switch {
+	case !ok:
+		err = fault.New(fault.Unauthenticated, "registration.token", "The plugin of this socket is not installed any more.")
+	case mf.ID != socket:
+		err = fault.New(fault.Denied, "identity.mismatch", "The manifest names another plugin than the socket is of.")
+	case known.Stored == policy.Quarantined:
+		err = fault.New(fault.Denied, "plugin.quarantined", "%s is quarantined; an administrator decides when it may come back.", known.ID)
+	case !alike(mf, known.Manifest) && (known.Pending == nil || !alike(mf, known.Pending)):
+		err = fault.New(fault.Conflict, "plugin.manifest", "%s brings another manifest than the one that was installed; install it anew.", known.ID)
+	}
+	ctx = actor.With(ctx, actor.Actor{Kind: actor.Plugin, ID: socket, Name: socket, Tenant: actor.DefaultTenant})
+	if err != nil {
+		return Registered{}, m.refused(ctx, mf.ID, err)
+	}
+	tokens, err := m.Principals.IssuePluginTokens(ctx, known.ID)
+	if err != nil {
+		return Registered{}, err
+	}
+	return Registered{PluginID: known.ID, Tokens: tokens, HealthMonitoring: true, Returned: true}, nil
+}
+
+// alike reports whether two manifests say the same but for the runtime.
+func alike(a, b *manifest.Manifest) bool {
+	without := func(raw json.RawMessage) string {
+		var m map[string]json.RawMessage
+		if json.Unmarshal(raw, &m) != nil {
+			return ""
+		}
+		delete(m, "runtime")
+		text, err := json.Marshal(m)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	x, y := without(a.Raw), without(b.Raw)
+	return x != "" && x == y
 }
 
 func (m *Manager) letIn(ctx context.Context, mf *manifest.Manifest, r Registration, peer string) (tokens identity.PluginTokens, returning bool, err error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/bundle"
 	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
@@ -37,6 +38,9 @@ type core struct {
 	public   string // address people and plugins use
 	identity *identity.Service
 	server   *handlers.Server
+	serving  chan struct{} // closed once there is a server
+	gone     chan struct{} // closed when the core ends
+	bundles  *bundle.Store
 	failed   chan error
 	stops    []func() // in the order of their start; ended in reverse
 	log      *slog.Logger
@@ -70,6 +74,7 @@ func orUnknown(err error) error {
 
 // close ends every part, the last started first.
 func (c *core) close() {
+	close(c.gone)
 	for i := len(c.stops) - 1; i >= 0; i-- {
 		c.stops[i]()
 	}
@@ -78,7 +83,7 @@ func (c *core) close() {
 
 // build starts all parts in the order in which they need each other.
 func build(ctx context.Context, conf *settings.Settings, env map[string]string, at net.Addr, secure bool, log *slog.Logger) (_ *core, err error) {
-	c := &core{failed: make(chan error, 1), log: log}
+	c := &core{failed: make(chan error, 1), serving: make(chan struct{}), gone: make(chan struct{}), log: log}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -167,9 +172,12 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	networks := pluginNetworks(conf, at)
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return networks }, Own: func() []netip.AddrPort { return own }})
-	c.stops = append(c.stops, reach.Close)
+	runtimes, lines, err := c.runtimes(conf, reach)
+	if err != nil {
+		return nil, err
+	}
 	manager := pluginmgr.New(pluginmgr.Config{
-		Pool: pool, Registry: plugins, Principals: people, Settings: conf, Runtimes: map[string]pluginmgr.Runtime{"external": reach},
+		Pool: pool, Registry: plugins, Principals: people, Settings: conf, Runtimes: runtimes, Journal: lines, Ends: !conf.Bool(settings.PluginsOutlive),
 		Policy: func() pluginmgr.Policy { return pluginPolicy(conf, networks) }, Replica: replica, Log: log,
 		Timing: pluginmgr.Timing{
 			Interval: conf.Duration(settings.HealthInterval), Timeout: conf.Duration(settings.HealthTimeout), Threshold: conf.Int(settings.HealthThreshold),
@@ -222,6 +230,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		Public: c.public, SetUp: func() { _ = removeIfThere(filepath.Join(c.dataDir, setupLink)) },
 		Signer: people, Version: version, Log: log,
 	})
+	close(c.serving)
 	registerMetrics(metrics, plugins, calls, egress, writer)
 	return c, nil
 }

@@ -66,7 +66,11 @@ func pluginNetworks(conf *settings.Settings, at net.Addr) []netip.Prefix {
 func pluginPolicy(conf *settings.Settings, networks []netip.Prefix) pluginmgr.Policy {
 	p := pluginmgr.Policy{
 		Registration: conf.String(settings.Registration), AutoEnable: conf.Bool(settings.AutoEnable), EgressAuto: conf.Bool(settings.EgressAutoApprove),
-		Networks: networks, Addresses: map[string]string{},
+		Networks: networks, Addresses: map[string]string{}, Unhealthy: conf.String(settings.UnhealthyAction),
+		Limits: pluginmgr.Limits{
+			Memory: int64(conf.Int(settings.PluginMemory)) << 20, CPU: float64(conf.Int(settings.PluginCPU)) / 1000, PIDs: conf.Int(settings.PluginPIDs),
+			Storage: int64(conf.Int(settings.PluginStorage)) << 20,
+		},
 	}
 	_ = conf.JSON(settings.PluginAddresses, &p.Addresses) // its form was checked when it was set
 	for _, port := range conf.Strings(settings.EgressAutoApprovePorts) {

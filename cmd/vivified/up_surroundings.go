@@ -123,6 +123,7 @@ func (s *surroundings) development(entries []entry) (map[settings.Key]string, er
 		settings.Registration:      "open",
 		settings.AutoEnable:        "true",
 		settings.EgressAutoApprove: "true",
+		settings.PluginsOutlive:    "false",
 	}
 	var err error
 	if set[settings.PluginAddresses], err = encode(addresses); err != nil {

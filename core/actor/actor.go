@@ -65,6 +65,7 @@ func Core(part string) Actor {
 type keyActor struct{}
 type keyTrace struct{}
 type keyAddress struct{}
+type keySocket struct{}
 
 // With returns a context in which a acts.
 func With(ctx context.Context, a Actor) context.Context {
@@ -99,6 +100,18 @@ func WithAddress(ctx context.Context, address string) context.Context {
 func Address(ctx context.Context) string {
 	a, _ := ctx.Value(keyAddress{}).(string)
 	return a
+}
+
+// AtSocket returns a context of what comes through the socket of a plugin, which
+// is its identity: no other can call there.
+func AtSocket(ctx context.Context, plugin string) context.Context {
+	return context.WithValue(ctx, keySocket{}, plugin)
+}
+
+// Socket returns the plugin through whose socket the request in ctx came, or "".
+func Socket(ctx context.Context) string {
+	p, _ := ctx.Value(keySocket{}).(string)
+	return p
 }
 
 // Traceparent returns the W3C header for a trace id, or "" for what is none. The

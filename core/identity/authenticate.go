@@ -14,6 +14,7 @@ type Credentials struct {
 	Cookies       []string // values of the session cookie
 	Authorization []string // lines of the header Authorization
 	APIKey        []string // lines of the header X-API-Key
+	Socket        string   // the plugin through whose socket it came; or empty
 
 	// Passive says that nobody's hand made the request: a page keeping itself
 	// current by a stream. It does not keep a session from ending by its pause.
@@ -22,7 +23,7 @@ type Credentials struct {
 
 // Credentials returns what a request presents.
 func (s *Service) Credentials(r *http.Request) Credentials {
-	c := Credentials{Authorization: r.Header.Values("Authorization"), APIKey: r.Header.Values("X-Api-Key")}
+	c := Credentials{Authorization: r.Header.Values("Authorization"), APIKey: r.Header.Values("X-Api-Key"), Socket: actor.Socket(r.Context())}
 	c.Passive = strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	for _, cookie := range r.CookiesNamed(s.CookieName()) {
 		c.Cookies = append(c.Cookies, cookie.Value)
@@ -44,6 +45,9 @@ func (c Credentials) proofs() []proof {
 			}
 		}
 		all = append(all, p)
+	}
+	if c.Socket != "" {
+		add(proof{CredentialSocket, c.Socket})
 	}
 	for _, line := range c.Authorization {
 		scheme, text, _ := strings.Cut(line, " ")
@@ -129,6 +133,8 @@ func (s *Service) prove(ctx context.Context, p proof, passive bool) (actor.Actor
 			return actor.Actor{}, err
 		}
 		return pluginActor(c.Plugin, actor.Credential{Kind: CredentialPlugin, ID: c.ID}), nil
+	case CredentialSocket:
+		return s.atSocket(p.text)
 	case CredentialSession, CredentialAPIKey:
 		who, reason, err := s.person(ctx, p.kind, p.text, passive)
 		if err != nil {
@@ -184,17 +190,17 @@ func (s *Service) Recheck(ctx context.Context, who actor.Actor) (actor.Actor, er
 	return actor.Actor{}, refused(d)
 }
 
-// PluginAtSocket returns a plugin as the actor it is by the socket it called
-// through, or an Unauthenticated fault as its token would be.
-func (s *Service) PluginAtSocket(ctx context.Context, plugin string) (actor.Actor, error) {
+// atSocket returns a plugin as the actor it is by the socket it called through, or
+// a refusal as its token would be.
+func (s *Service) atSocket(plugin string) (actor.Actor, error) {
 	d := &denial{Credential: CredentialSocket, Plugin: plugin}
 	switch state, _, ok := s.Plugins.PluginStanding(plugin); {
 	case !ok:
 		d.Reason = "plugin not registered"
-		return actor.Actor{}, s.deny(ctx, refused(d))
+		return actor.Actor{}, refused(d)
 	case state == policy.Disabled, state == policy.Quarantined:
 		d.Reason = "plugin " + string(state)
-		return actor.Actor{}, s.deny(ctx, standsBack(state).Because(d))
+		return actor.Actor{}, standsBack(state).Because(d)
 	}
 	return pluginActor(plugin, actor.Credential{Kind: CredentialSocket, ID: plugin}), nil
 }

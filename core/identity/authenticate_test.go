@@ -210,7 +210,7 @@ func TestRecheck(t *testing.T) {
 	works(t, "by session", err)
 	byToken, err := w.bearer(w.tokens("greeter").Token)
 	works(t, "by token", err)
-	bySocket, err := w.PluginAtSocket(w.stranger(), "greeter")
+	bySocket, err := w.Prove(w.stranger(), identity.Credentials{Socket: "greeter"})
 	works(t, "by socket", err)
 	check := func(what string, who actor.Actor, code string) {
 		t.Helper()

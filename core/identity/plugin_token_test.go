@@ -202,13 +202,20 @@ func TestPluginTokenStanding(t *testing.T) {
 
 func TestPluginAtSocket(t *testing.T) {
 	w := newPluginWorld(t)
-	who, err := w.PluginAtSocket(w.stranger(), "greeter")
+	who, err := w.Prove(w.stranger(), identity.Credentials{Socket: "greeter"})
 	if err != nil || who.Kind != actor.Plugin || who.ID != "greeter" || who.Credential.Kind != "socket" {
 		t.Errorf("got %+v, %v", who, err)
 	}
 	w.exec("UPDATE plugins SET state = 'disabled' WHERE id = 'greeter'")
-	_, err = w.PluginAtSocket(w.stranger(), "greeter")
+	_, err = w.Prove(w.stranger(), identity.Credentials{Socket: "greeter"})
 	is(t, "disabled", err, fault.Unauthenticated, "plugin.disabled")
-	_, err = w.PluginAtSocket(w.stranger(), "nobody")
+	_, err = w.Prove(w.stranger(), identity.Credentials{Socket: "nobody"})
 	is(t, "unknown", err, fault.Unauthenticated, "auth.invalid")
+	w.exec("UPDATE plugins SET state = 'active' WHERE id = 'greeter'")
+	token := "Bearer " + w.tokens("greeter").Token
+	if _, err = w.Prove(w.stranger(), identity.Credentials{Socket: "greeter", Authorization: []string{token}}); err != nil {
+		t.Errorf("its own token through its own socket: %v", err)
+	}
+	_, err = w.Prove(w.stranger(), identity.Credentials{Socket: "other", Authorization: []string{token}})
+	is(t, "another's token", err, fault.Unauthenticated, "auth.invalid")
 }

@@ -29,6 +29,12 @@ const (
 	AutoEnable
 	PluginAddresses
 	PluginNetworks
+	PluginsOutlive
+	PluginMemory
+	PluginCPU
+	PluginPIDs
+	PluginStorage
+	PluginLogBytes
 
 	EgressAutoApprove
 	EgressAutoApprovePorts
@@ -50,6 +56,7 @@ const (
 	HealthTimeout
 	HealthThreshold
 	HeartbeatTimeout
+	UnhealthyAction
 
 	SessionIdle
 	SessionIdlePHI
@@ -140,6 +147,18 @@ var declared = [keyCount]Definition{
 		Description: "Where plugins are reached, whatever they say themselves: a JSON object from plugin id to base URL."},
 	PluginNetworks: {Name: "plugin_networks", Group: "Plugins", Type: TypeStrings, Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage, check: arePrefixes,
 		Description: "Networks in which plugins may be reached; empty: loopback when the core listens there, else none."},
+	PluginsOutlive: {Name: "plugins_outlive_core", Group: "Plugins", Type: TypeBool, Default: "true", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "Let plugins that the core started run on while it is away; off stops them with it (development)."},
+	PluginMemory: {Name: "plugin_memory", Group: "Plugins", Type: TypeInt, Min: 64, Max: 8192, Default: "256", Class: trait.Internal, See: trait.SystemMonitor, Edit: manage,
+		Description: "Memory that a plugin the core starts may use where its manifest says nothing, in MiB."},
+	PluginCPU: {Name: "plugin_cpu", Group: "Plugins", Type: TypeInt, Min: 100, Max: 8000, Default: "1000", Class: trait.Internal, See: trait.SystemMonitor, Edit: manage,
+		Description: "Processor time that such a plugin may use, in thousandths of a core."},
+	PluginPIDs: {Name: "plugin_processes", Group: "Plugins", Type: TypeInt, Min: 1, Max: 32768, Default: "128", Class: trait.Internal, See: trait.SystemMonitor, Edit: manage,
+		Description: "Processes and threads that such a plugin may have."},
+	PluginStorage: {Name: "plugin_storage", Group: "Plugins", Type: TypeInt, Min: 1, Max: 1 << 20, Default: "256", Class: trait.Internal, See: trait.SystemMonitor, Edit: manage,
+		Description: "Size of the volume of such a plugin, in MiB."},
+	PluginLogBytes: {Name: "plugin_log_bytes", Group: "Plugins", Type: TypeInt, Min: megabyte, Max: 1 << 30, Default: "10485760", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
+		Description: "How much of what each plugin writes to its output is kept, in bytes; the oldest goes."},
 
 	EgressAutoApprove: {Name: "egress_auto_approve", Group: "Egress", Type: TypeBool, Default: "false", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
 		Description: "Approve the domains a plugin declares when it is enabled (development)."},
@@ -179,6 +198,8 @@ var declared = [keyCount]Definition{
 		Description: "Failed checks in a row that make a plugin unhealthy."},
 	HeartbeatTimeout: {Name: "heartbeat_timeout", Group: "Health", Type: TypeDuration, Min: second, Max: aDay, Default: "90s", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
 		Description: "Silence after which a missing heartbeat counts as a failed check."},
+	UnhealthyAction: {Name: "unhealthy_action", Group: "Health", Type: TypeEnum, Choices: []string{"alert", "restart", "disable"}, Default: "restart", Class: trait.Internal, See: trait.SystemMonitor, Edit: manage,
+		Description: "What becomes of an unhealthy plugin beside that people are told: nothing, a restart where the core runs it, or being disabled."},
 
 	SessionIdle: {Name: "session_idle", Group: "Sessions", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "1h", Class: trait.Internal, Restart: true, See: manage,
 		Description: "Longest pause in a session."},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/pluginmgr"
 	"github.com/vivified/vivified/pluginmgr/external"
 )
 
@@ -50,11 +51,11 @@ func TestDialled(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			rt := lifeRuntime(t, tc.networks, tc.own...)
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			answer, err := rt.Call(t.Context(), nil, tc.address, r)
+			answer, err := rt.Call(t.Context(), pluginmgr.Target{Address: tc.address}, r)
 			if err == nil {
 				answer.Body.Close()
 			}
-			for how, err := range map[string]error{"call": err, "dial": rt.Dial(t.Context(), nil, tc.address)} {
+			for how, err := range map[string]error{"call": err, "probe": rt.Probe(t.Context(), pluginmgr.Target{Address: tc.address})} {
 				if (err != nil) != tc.refused || tc.refused && (!fault.Is(err, fault.BadGateway) || fault.Of(err).Code != "target.address") {
 					t.Errorf("%s: %v, want refused %v", how, err, tc.refused)
 				}
@@ -80,7 +81,7 @@ func TestPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := rt.Call(t.Context(), nil, s.URL+tc.base, r)
+		answer, err := rt.Call(t.Context(), pluginmgr.Target{Address: s.URL + tc.base}, r)
 		if err != nil {
 			t.Fatalf("%s%s: %v", tc.base, tc.path, err)
 		}
@@ -98,7 +99,7 @@ func TestRedirectsAreAnswers(t *testing.T) {
 	t.Cleanup(elsewhere.Close)
 	s := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(s.Close)
-	answer, err := lifeRuntime(t, []netip.Prefix{lifeLoopback}).Call(t.Context(), nil, s.URL, httptest.NewRequest(http.MethodGet, "/", nil))
+	answer, err := lifeRuntime(t, []netip.Prefix{lifeLoopback}).Call(t.Context(), pluginmgr.Target{Address: s.URL}, httptest.NewRequest(http.MethodGet, "/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/vivified/vivified/core/fault"
-	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/pluginmgr"
 )
 
 // Config is what the runtime needs.
@@ -87,8 +87,8 @@ func isHere(a netip.Addr) bool {
 }
 
 // Call implements pluginmgr.Runtime.
-func (rt *Runtime) Call(ctx context.Context, _ *registry.Plugin, address string, r *http.Request) (*http.Response, error) {
-	base, err := url.Parse(address)
+func (rt *Runtime) Call(ctx context.Context, to pluginmgr.Target, r *http.Request) (*http.Response, error) {
+	base, err := url.Parse(to.Address)
 	if err != nil {
 		return nil, fmt.Errorf("read the plugin's address: %w", err)
 	}
@@ -106,9 +106,9 @@ func (rt *Runtime) Call(ctx context.Context, _ *registry.Plugin, address string,
 	return rt.transport.RoundTrip(out)
 }
 
-// Dial implements pluginmgr.Runtime.
-func (rt *Runtime) Dial(ctx context.Context, _ *registry.Plugin, address string) error {
-	base, err := url.Parse(address)
+// Probe implements pluginmgr.Runtime.
+func (rt *Runtime) Probe(ctx context.Context, to pluginmgr.Target) error {
+	base, err := url.Parse(to.Address)
 	if err != nil {
 		return fmt.Errorf("read the plugin's address: %w", err)
 	}
