@@ -414,6 +414,12 @@ type PluginHealth struct {
 	Metrics   json.RawMessage
 }
 
+type PluginPlace struct {
+	PluginID string
+	Replica  string
+	SeenAt   time.Time
+}
+
 type PluginRefreshToken struct {
 	Hash       []byte
 	PluginID   string
@@ -435,6 +441,30 @@ type PluginRelease struct {
 	Config      int64
 	InstalledBy string
 	InstalledAt time.Time
+}
+
+type PluginRun struct {
+	Instance  string
+	PluginID  string
+	Runtime   string
+	Replica   string
+	Version   string
+	Image     string
+	StartedAt time.Time
+	EndedAt   *time.Time
+	Cause     string
+	// NULL where a signal ended it, or where nobody saw its end
+	ExitCode *int32
+	Signal   string
+	Oom      bool
+	Detail   string
+}
+
+type PluginWaiver struct {
+	PluginID string
+	Reason   string
+	GivenBy  string
+	GivenAt  time.Time
 }
 
 type PolicyCoverage struct {
