@@ -240,10 +240,11 @@ func (q *Queries) GroupMemberDrop(ctx context.Context, groupID uuid.UUID, userID
 }
 
 const groupMemberIDs = `-- name: GroupMemberIDs :many
-SELECT DISTINCT user_id FROM group_members WHERE group_id = $1 AND (expires_at IS NULL OR expires_at > $2::timestamptz)
+SELECT DISTINCT m.user_id FROM group_members m JOIN users u ON u.id = m.user_id
+WHERE m.group_id = $1 AND u.status <> 'deleted' AND (m.expires_at IS NULL OR m.expires_at > $2::timestamptz)
 `
 
-// GroupMemberIDs returns who is in a group now.
+// GroupMemberIDs returns who is in a group now and was not deleted.
 func (q *Queries) GroupMemberIDs(ctx context.Context, groupID uuid.UUID, at time.Time) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, groupMemberIDs, groupID, at)
 	if err != nil {

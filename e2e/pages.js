@@ -7,9 +7,9 @@ import { root } from "./installation.js";
 import { until } from "./until.js";
 
 /** answers are what the console asks for by script, and what is no HTML. */
-const answers = [/\/pack$/, /\/archives\/:id$/, /\/live$/, /\/stream$/, /\/export$/, /\/proof$/, /\.svg$/, /^\/console\/session$/];
+const answers = [/\/pack$/, /\/archives\/:id$/, /\/live$/, /\/stream$/, /\/export$/, /\.svg$/, /^\/console\/session$/];
 
-/** elsewhere are pages that only a state brings about which another journey makes, or a unit test. */
+/** elsewhere are pages that only a state brings about which another journey makes, or a unit test; and questions like others that are walked. */
 const elsewhere = [
   "/console/account/factors", // somebody who must have a factor and has none
   "/console/account/factors/passkeys/:id/remove",
@@ -19,14 +19,22 @@ const elsewhere = [
   "/console/break-glass/new",
   "/console/events/dead-letters/:id/discard",
   "/console/events/dead-letters/replay",
+  "/console/groups/:id/edit",
+  "/console/groups/:id/roles/:role/grant",
+  "/console/groups/:id/roles/:role/revoke",
   "/console/plugins/:id/accept",
   "/console/policies/versions/:version/restore",
   "/console/policies/waiting/:id/approve",
   "/console/policies/waiting/:id/deny",
+  "/console/registration-tokens/:id/revoke",
+  "/console/roles/roles/:role/delete",
+  "/console/signing-keys/:key/revoke",
+  "/console/signing-keys/rotate",
   "/console/sso/:provider/attempts/:attempt",
   "/console/users/:id/groups/:group/join",
   "/console/users/:id/groups/:group/leave",
   "/console/users/:id/keys/:key/revoke",
+  "/console/users/:id/reset-factors",
   "/console/users/:id/roles/:role/revoke",
   "/console/users/:id/traits/:trait/revoke",
 ];
@@ -65,6 +73,10 @@ export class Pages {
     await this.#made(await api.put(credential, { kind: "header", name: "X-Look", secret: "nobody reads this" }), () => api.delete(credential));
     const key = await this.#made(await api.post("/admin/api-keys", { name: "look", scope: ["audit_viewer"], expires_at: new Date(stamp + 86_400_000).toISOString() }), ({ id }) => api.delete(`/admin/api-keys/${id}`));
 
+    const role = await this.#made(await api.post("/admin/roles", { name: `look-${stamp}`, label: "Look", traits: ["viewer"] }), ({ name }) => api.delete(`/admin/roles/${name}?in_use=take`));
+    const group = await this.#made(await api.post("/admin/groups", { name: `Look ${stamp}`, roles: [{ role: role.name }] }), ({ id }) => api.delete(`/admin/groups/${id}`));
+    await this.#made(await api.post("/admin/registration-tokens", { label: "look" }), ({ id }) => api.delete(`/admin/registration-tokens/${id}`));
+
     const draft = async (text, tests) => {
       const { revision } = (await api.get("/admin/policies/draft")).json;
       return api.put("/admin/policies/draft", { revision, text, tests });
@@ -92,11 +104,13 @@ export class Pages {
       "/console/egress/credentials/:id/:host": `/console/egress/credentials/hello-greeter/${host}`,
       "/console/events/:event": `/console/events/${event}`,
       "/console/events/traces/:trace": `/console/events/traces/${record.trace}`,
+      "/console/groups/:id": `/console/groups/${group.id}`,
       "/console/plugins/:id": "/console/plugins/hello-greeter",
       "/console/plugins/:id/domains/approve": `/console/plugins/hello-greeter/domains/approve?host=${host}`,
       "/console/policies/shadow/:id": `/console/policies/shadow/${shadow.id}`,
       "/console/policies/tests/:number": "/console/policies/tests/1",
       "/console/sso/:provider": `/console/sso/${provider.id}`,
+      "/console/roles/roles/:role": `/console/roles/roles/${role.name}`,
       "/console/roles/traits/:trait": "/console/roles/traits/audit_viewer",
       "/console/users/bulk": `/console/users/bulk?do=suspend&people=${asked.id}`,
       "/console/users/:id": `/console/users/${asked.id}`,

@@ -21,6 +21,8 @@ var consolePages = []consolePage{
 	{"Overview", views.PathOverview, nil},
 	{"Approvals", views.PathApprovals, nil},
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
+	{"Registration tokens", views.PathTokens, []trait.ID{trait.PluginManager}},
+	{"Signing keys", views.PathSigningKeys, []trait.ID{trait.Admin}},
 	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
 	{"Events", views.PathEvents, []trait.ID{trait.EventViewer}},
 	{"Egress", views.PathEgress, []trait.ID{trait.EgressApprover}},
@@ -29,6 +31,7 @@ var consolePages = []consolePage{
 	{"Audit", views.PathAudit, []trait.ID{trait.AuditViewer}},
 	{"Evidence", views.PathEvidence, []trait.ID{trait.AuditViewer}},
 	{"Users", views.PathUsers, []trait.ID{trait.UserManager}},
+	{"Groups", views.PathGroups, []trait.ID{trait.UserManager}},
 	{"Roles & traits", views.PathRoles, []trait.ID{trait.UserManager}},
 	{"API keys", views.PathAPIKeys, nil},
 	{"Single sign-on", views.PathSSO, []trait.ID{trait.UserManager}},
@@ -69,7 +72,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleRoles(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table
@@ -182,6 +185,8 @@ func (s *Server) consolePeople() []route {
 		{method: post, path: one + "/restore", who: users, needs: people, action: "user.change", handler: s.restoreUser, body: form, fresh: true},
 		{method: get, path: one + "/delete", who: users, needs: people, action: "user.delete", handler: s.askDelete},
 		{method: post, path: one + "/delete", who: users, needs: people, action: "user.delete", handler: s.removeUser, body: form, fresh: true},
+		{method: get, path: one + "/" + resetFactorsAt, who: users, needs: people, action: "user.factors", handler: s.askResetFactors},
+		{method: post, path: one + "/" + resetFactorsAt, who: users, needs: people, action: "user.factors", handler: s.resetUserFactors, body: form, fresh: true},
 		{method: get, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.askLink},
 		{method: post, path: one + "/link", who: users, needs: people, action: "user.invite", handler: s.makeLink, body: form, fresh: true},
 		{method: get, path: one + "/view-as", who: users, needs: people, action: "view_as.start", handler: s.askViewAs},

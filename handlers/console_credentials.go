@@ -40,10 +40,16 @@ func (s *Server) consoleCredentials() []route {
 	}
 }
 
-// egressTabs are the pages of egress that whoever looks may see; none where it is one.
+// egressTabs are the pages of egress.
 func (v *visit) egressTabs(current string) []views.Tab {
+	return v.tabs(current, views.Tab{Label: "Hosts", Href: views.PathEgress}, views.Tab{Label: "Credentials", Href: views.PathCredentials})
+}
+
+// tabs are the pages of one place in the rail that whoever looks may see; none where
+// it is one.
+func (v *visit) tabs(current string, all ...views.Tab) []views.Tab {
 	var tabs []views.Tab
-	for _, t := range []views.Tab{{Label: "Hosts", Href: views.PathEgress}, {Label: "Credentials", Href: views.PathCredentials}} {
+	for _, t := range all {
 		if v.may(t.Href) {
 			t.Current = t.Href == current
 			tabs = append(tabs, t)

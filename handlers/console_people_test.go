@@ -205,7 +205,7 @@ func TestUserList(t *testing.T) {
 		"": {"Ada", "Ben", "Mara"}, "?q=ben": {"Ben"}, "?state=invited": {"Ada", "Ben"}, "?role=admin": {"Mara"}, "?q=zoe": nil, "?state=deleted": {"Ada", "Ben", "Mara"},
 	} {
 		var got []string
-		for _, m := range regexp.MustCompile(`(?s)<a class="vv-who".*?<span>\s*(\w+)`).FindAllStringSubmatch(mara.get("/console/users"+query).Body, -1) {
+		for _, m := range regexp.MustCompile(`(?s)<a class="vv-who two".*?<span>\s*(\w+)`).FindAllStringSubmatch(mara.get("/console/users"+query).Body, -1) {
 			got = append(got, m[1])
 		}
 		if d := cmp.Diff(want, got); d != "" {

@@ -18,7 +18,7 @@ func TestGivingByHand(t *testing.T) {
 	mara.get(one+"/grant").shows(t, 200, "Give Hannah Weiss a role or trait?", "Trait event_viewer", "30 days", "No end")
 
 	gave := mara.post(one+"/grant", url.Values{"what": {"traits:event_viewer"}, "days": {"7"}, "reason": {"Watches the migration"}})
-	mara.follow(gave).shows(t, 200, "Hannah Weiss has the trait event_viewer for 7 days. Their sessions have ended.", "granted by Mara Lindqvist: Watches the migration", "6 d")
+	mara.follow(gave).shows(t, 200, "Hannah Weiss has the trait event_viewer for 7 days. Their sessions have ended.", "granted by Mara Lindqvist: Watches the migration", "ends in 7 days")
 	hannah.signIn("hannah@example.com").get("/console/events").shows(t, 200)
 	mara.post(one+"/grant", url.Values{"what": {"roles:auditor"}, "days": {"other"}, "other_days": {"0"}}).shows(t, 422, "a number of days from 1 to 3650")
 	mara.post(one+"/grant", url.Values{"what": {"roles:emperor"}, "days": {"1"}}).shows(t, 422, "A role that was named does not exist.")
@@ -57,7 +57,7 @@ func TestPlacesInGroups(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	must(c.Identity.SetExternal(c.system(), hannah.user.ID, identity.External{Provider: "okta", Roles: []string{"operator"}, Groups: nil}))(t)
 	must(c.Identity.JoinGroup(c.system(), ward.ID, hannah.user.ID, identity.MemberGrant{Expires: &end}))(t)
-	mara.get(one).shows(t, 200, "role Operator, by okta", "59 min")
+	mara.get(one).shows(t, 200, "role Operator, by okta", "ends in 1 h")
 }
 
 // A user manager who is no administrator gives nothing above themselves.

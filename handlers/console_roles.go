@@ -41,6 +41,7 @@ func (s *Server) rolesPage(c echo.Context) error {
 	}
 	m := views.Matrix{
 		Filter: views.Filter{Path: views.PathRoles, Search: strings.TrimSpace(q.Get("q")), In: "traits"}, Older: views.Pager{ByName: true},
+		New:   views.Action{Label: "New role", Icon: "plus", Get: true, Href: views.PathRoles + "/new"},
 		Grant: views.Action{Label: "Grant a trait", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathRoles + "/grant"},
 	}
 	if from := q.Get("from"); from != "" { // the name of the first role shown
@@ -141,11 +142,7 @@ func (s *Server) traitPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range holders {
-		props.Holders = append(props.Holders, views.HolderRow{
-			Name: h.User.Name, Email: h.User.Email, Href: userPath(h.User), From: v.sources(ctx, h.From), Expires: when(h.Expires), State: views.Status(h.User.Status),
-		})
-	}
+	props.Holders = v.holderRows(ctx, holders)
 	if cursor != "" {
 		props.Pager.Newer = path
 	}
@@ -254,7 +251,7 @@ func (s *Server) userByEmail(ctx context.Context, email string) (*identity.User,
 // consoleRoles are the pages of roles and traits.
 func (s *Server) consoleRoles() []route {
 	people := []trait.ID{trait.UserManager}
-	const one = views.PathRoles + "/traits/:trait"
+	const one, role = views.PathRoles + "/traits/:trait", views.PathRoles + "/roles/:role"
 	return []route{
 		{method: get, path: views.PathRoles, who: users, needs: people, action: "user.list", handler: s.rolesPage},
 		{method: get, path: views.PathRoles + "/grant", who: users, needs: people, action: "user.grant", handler: s.askGrantTo},
@@ -262,5 +259,12 @@ func (s *Server) consoleRoles() []route {
 		{method: get, path: one, who: users, needs: people, action: "user.list", handler: s.traitPage},
 		{method: get, path: one + "/grant", who: users, needs: people, action: "user.grant", handler: s.askGrantTo},
 		{method: post, path: one + "/grant", who: users, needs: people, action: "user.grant", handler: s.grantTo, body: form, fresh: true},
+		{method: get, path: views.PathRoles + "/new", who: users, needs: people, action: "role.change", handler: s.newRolePage},
+		{method: post, path: views.PathRoles, who: users, needs: people, action: "role.change", handler: s.makeRole, body: form, fresh: true},
+		{method: get, path: role, who: users, needs: people, action: "user.list", handler: s.rolePage},
+		{method: get, path: role + "/edit", who: users, needs: people, action: "role.change", handler: s.editRolePage},
+		{method: post, path: role + "/edit", who: users, needs: people, action: "role.change", handler: s.saveRole, body: form, fresh: true},
+		{method: get, path: role + "/delete", who: users, needs: people, action: "role.change", handler: s.askDeleteRole},
+		{method: post, path: role + "/delete", who: users, needs: people, action: "role.change", handler: s.removeRole, body: form, fresh: true},
 	}
 }

@@ -63,6 +63,7 @@ func (v *visit) user(ctx context.Context, u identity.User) (views.UserDetail, er
 		UserRow: v.userRow(u, roles), Since: u.CreatedAt, Actions: v.userActions(ctx, u), Facts: userFacts(u),
 		Roles: v.roleField(roles, u.Roles), RolesWhy: why,
 	}
+	props.Roles.Named = true
 	held, err := v.Identity.Effective(ctx, u.ID)
 	if err != nil {
 		return props, err
@@ -71,6 +72,9 @@ func (v *visit) user(ctx context.Context, u identity.User) (views.UserDetail, er
 	if u.Status != identity.Deleted {
 		props.Give = &views.Action{Label: "Give a role or trait", Icon: "plus", Ask: true, Href: userPath(u, "grant"), Why: why}
 		props.Join = &views.Action{Label: "Add to a group", Icon: "plus", Ask: true, Href: userPath(u, "groups", "join"), Why: why}
+	}
+	if props.Factors, err = v.userFactors(ctx, u, why); err != nil {
+		return props, err
 	}
 	if props.Identities, err = v.identitiesOf(ctx, u.ID, userPath(u, "identities")); err != nil {
 		return props, err

@@ -66,7 +66,9 @@ func (v *visit) userActions(ctx context.Context, u identity.User) []views.Action
 
 // rowActions is what can be done to a person in the list.
 func (v *visit) rowActions(ctx context.Context, u identity.User) []views.Action {
-	return []views.Action{v.suspension(ctx, u, u.Name)}
+	a := v.suspension(ctx, u, u.Name)
+	a.Icon = "" // a row has no room for it
+	return []views.Action{a}
 }
 
 // suspension keeps a person out or lets them in again, whichever is possible.

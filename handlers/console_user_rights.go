@@ -111,7 +111,7 @@ func givenActions(u identity.User, kind, name, shown string, why *views.Why) []v
 func (v *visit) places(ctx context.Context, u identity.User, why *views.Why) []views.PlaceRow {
 	var rows []views.PlaceRow
 	for _, m := range u.Groups {
-		row := views.PlaceRow{Group: m.Name, At: m.GrantedAt, Reason: m.Reason, Expires: when(m.Expires)}
+		row := views.PlaceRow{Group: m.Name, Href: views.GroupPath(m.Group.String()), At: m.GrantedAt, Reason: m.Reason, Expires: when(m.Expires)}
 		if m.Provider != "" {
 			row.Provider = v.providerName(ctx, m.Provider)
 		} else {

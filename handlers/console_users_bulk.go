@@ -140,7 +140,7 @@ func (v *visit) bulkField(ctx context.Context, name string, in url.Values) (view
 			}
 		}
 	case "ends":
-		f.Label, f.Options = "Ends", []views.Option{{Value: "", Label: "Not by itself"}}
+		f.Label, f.Required, f.Options = "Ends", false, []views.Option{{Value: "", Label: "Not by itself"}}
 		for _, days := range bulkEnds {
 			f.Options = append(f.Options, views.Option{Value: strconv.Itoa(days), Label: "In " + count(days, "day", "days")})
 		}

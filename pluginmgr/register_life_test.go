@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/policy"
@@ -57,9 +58,9 @@ func TestRegisterByToken(t *testing.T) {
 		}
 		w.wantState(step.id, policy.Registered)
 	}
-	all, err := w.identity.RegistrationTokens(w.ctx())
+	all, err := w.identity.RegistrationTokens(w.ctx(), uuid.Nil, 0)
 	lifeMust(t, err)
-	for _, tok := range all {
+	for _, tok := range all.Tokens {
 		if tok.ID == once.ID && tok.UsedBy != "first" {
 			t.Errorf("the one-time token was used by %q, want first", tok.UsedBy)
 		}

@@ -248,9 +248,13 @@ SELECT * FROM registration_tokens WHERE hash = @hash FOR UPDATE;
 -- name: RegistrationTokenUse :exec
 UPDATE registration_tokens SET used_at = @at::timestamptz, used_by = CASE WHEN plugin_id IS NULL THEN @plugin_id::text END WHERE id = @id;
 
--- RegistrationTokenList returns every registration token, newest first.
+-- RegistrationTokenList returns a page of registration tokens, newest first.
 -- name: RegistrationTokenList :many
-SELECT * FROM registration_tokens ORDER BY created_at DESC, id DESC;
+SELECT * FROM registration_tokens WHERE id < @before::uuid ORDER BY id DESC LIMIT @most;
+
+-- RegistrationTokenGet returns one registration token.
+-- name: RegistrationTokenGet :one
+SELECT * FROM registration_tokens WHERE id = @id;
 
 -- RegistrationTokenRevoke ends a registration token and returns it; no row when it had ended.
 -- name: RegistrationTokenRevoke :one

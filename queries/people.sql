@@ -176,9 +176,10 @@ WHERE m.group_id = @group_id AND users.status <> 'deleted' AND (m.expires_at IS 
     AND (lower(users.name), users.id, m.source) > (lower(@after_name::text), @after_id::uuid, @after_source::text)
 ORDER BY lower(users.name), users.id, m.source LIMIT @most;
 
--- GroupMemberIDs returns who is in a group now.
+-- GroupMemberIDs returns who is in a group now and was not deleted.
 -- name: GroupMemberIDs :many
-SELECT DISTINCT user_id FROM group_members WHERE group_id = @group_id AND (expires_at IS NULL OR expires_at > @at::timestamptz);
+SELECT DISTINCT m.user_id FROM group_members m JOIN users u ON u.id = m.user_id
+WHERE m.group_id = @group_id AND u.status <> 'deleted' AND (m.expires_at IS NULL OR m.expires_at > @at::timestamptz);
 
 -- GroupsOf returns the groups that people are in now.
 -- name: GroupsOf :many

@@ -21,6 +21,7 @@ type Field struct {
 	Min, Max     string
 	MaxLength    int
 	Focus        bool // the first field of a page for it alone
+	Named        bool // of Checks: the heading above says the label already
 }
 
 // FieldType is how a field is asked.

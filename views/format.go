@@ -113,10 +113,16 @@ func age(d time.Duration) string {
 	}
 }
 
-// left writes the time until something ends.
+// left writes the time until something ends, to the nearest unit it is shown in:
+// what was given for 7 days a moment ago has 7 days left, not 6.
 func left(d time.Duration) string {
-	if d <= 0 {
+	switch {
+	case d <= 0:
 		return "over"
+	case d >= 24*time.Hour-30*time.Second:
+		return age(d.Round(24 * time.Hour))
+	case d >= time.Minute-time.Second/2:
+		return age(d.Round(time.Minute))
 	}
 	return age(d)
 }

@@ -7,6 +7,7 @@ type Matrix struct {
 	Filter Filter
 	Roles  []MatrixRole
 	Groups []MatrixGroup
+	New    Action // makes a role
 	Grant  Action // Ask
 	Older  Pager  // further roles, when there are many
 }

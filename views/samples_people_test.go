@@ -73,6 +73,10 @@ func places() []views.PlaceRow {
 func user() views.UserDetail {
 	return views.UserDetail{
 		Given: given(), Give: &views.Action{Label: "Give a role or trait", Icon: "plus", Ask: true, Href: views.UserPath("u2", "grant")},
+		Factors: &views.UserFactors{
+			Since: ago(400 * time.Hour), Codes: 8, Required: true, Passkeys: []views.PasskeyRow{{Name: "Laptop", Added: ago(90 * time.Hour)}},
+			Reset: &views.Action{Label: "Reset", Object: "the second factors of Hannah Weiss", Danger: true, Ask: true, Href: views.UserPath("u2", "reset-factors")},
+		},
 		Places: places(), Join: &views.Action{Label: "Add to a group", Icon: "plus", Ask: true, Href: views.UserPath("u2", "groups", "join")},
 		UserRow: userRows()[1], Since: ago(4000 * time.Hour), Roles: roleField(), Traits: traitsFrom(), Sessions: sessions(), Keys: keys(),
 		Actions: []views.Action{{Label: "Suspend", Icon: "user-x", Danger: true, Ask: true, Href: views.UserPath("u2", "suspend")}, {Label: "Delete", Icon: "trash-2", Danger: true, Ask: true, Href: views.UserPath("u2", "delete"), Why: &views.Why{Text: "People with records in the audit are suspended, not deleted."}}},
@@ -84,6 +88,7 @@ func user() views.UserDetail {
 func matrix() views.Matrix {
 	m := views.Matrix{
 		Filter: views.Filter{Path: views.PathRoles, In: "traits"}, Grant: views.Action{Label: "Grant a trait", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathRoles + "/grant"},
+		New:   views.Action{Label: "New role", Icon: "plus", Get: true, Href: views.PathRoles + "/new"},
 		Roles: []views.MatrixRole{{Name: "admin", Label: "Administrator", People: 2, Builtin: true}, {Name: "ward-clerk", Label: "Ward clerk", People: 41, Groups: 3}},
 		Older: views.Pager{ByName: true, Older: views.PathRoles + "?from=x"},
 	}

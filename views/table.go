@@ -15,6 +15,9 @@ const (
 	AuditPerPage   = 30
 	UsersPerPage   = 30
 	KeysPerPage    = 30
+	GroupsPerPage  = 30
+	MembersPerPage = 30
+	TokensPerPage  = 30
 	LettersPerPage = 20
 
 	FlipGroupsShown = 15

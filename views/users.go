@@ -52,14 +52,15 @@ type InviteForm struct {
 type UserDetail struct {
 	UserRow
 	Since    time.Time
-	Actions  []Action    // suspend, delete, …
-	Roles    Field       // Type Checks
-	RolesWhy *Why        // why the roles may not be changed
-	Given    []GivenRow  // by hand, with ends and reasons
-	Give     *Action     // Ask; nil: nobody can be given anything here
-	Places   []PlaceRow  // groups they are in
-	Join     *Action     // Ask; nil as Give
-	Traits   []TraitFrom // effective, with where each comes from
+	Actions  []Action     // suspend, delete, …
+	Roles    Field        // Type Checks
+	RolesWhy *Why         // why the roles may not be changed
+	Given    []GivenRow   // by hand, with ends and reasons
+	Give     *Action      // Ask; nil: nobody can be given anything here
+	Factors  *UserFactors // nil: somebody deleted has none
+	Places   []PlaceRow   // groups they are in
+	Join     *Action      // Ask; nil as Give
+	Traits   []TraitFrom  // effective, with where each comes from
 	Facts    []KV
 	Sessions []SessionRow
 	Keys     []KeyRow

@@ -46,17 +46,11 @@ type Held struct {
 func holdings(registry *trait.Registry, grants []db.UserGrantsRow) []Held {
 	sources := make([][]Source, registry.Len())
 	for _, g := range grants {
+		given := sourceOf(g)
 		for _, name := range g.Traits {
 			t, _, ok := registry.Lookup(name)
 			if !ok || !t.Assignable.Has(trait.ToUser) {
 				continue
-			}
-			given := Source{
-				From: From(g.Kind), Group: g.GroupName, GroupID: g.GroupID, Provider: g.Source,
-				Reason: g.Reason, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt,
-			}
-			if given.From != Direct {
-				given.Name, given.Label = g.Name, g.Label
 			}
 			sources[t.ID] = append(sources[t.ID], given)
 			implied := Source{From: ImpliedBy, Name: t.Name, Label: t.Label, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt}
@@ -74,6 +68,18 @@ func holdings(registry *trait.Registry, grants []db.UserGrantsRow) []Held {
 		}
 	}
 	return held
+}
+
+// sourceOf returns what was given as the reason for whatever it carries.
+func sourceOf(g db.UserGrantsRow) Source {
+	given := Source{
+		From: From(g.Kind), Group: g.GroupName, GroupID: g.GroupID, Provider: g.Source,
+		Reason: g.Reason, GrantedBy: g.GrantedBy, GrantedAt: g.GrantedAt, Expires: g.ExpiresAt,
+	}
+	if given.From != Direct {
+		given.Name, given.Label = g.Name, g.Label
+	}
+	return given
 }
 
 // lastEnd returns when the last of the sources ends; nil when one never does.

@@ -62,8 +62,12 @@ func (s *Service) WithFactor(ctx context.Context, people []uuid.UUID) (map[uuid.
 
 // ResetFactors removes every second factor of a person who lost theirs, and ends
 // their sessions. It needs at least their sensitive traits. Who must have one can
-// do nothing at the next sign-in but set one up.
+// do nothing at the next sign-in but set one up. Nobody resets their own, which
+// would go round what removing one asks for.
 func (s *Service) ResetFactors(ctx context.Context, user uuid.UUID) error {
+	if isSelf(ctx, user) {
+		return fault.New(fault.Conflict, "user.self", "Your own second factors are changed on your account page.")
+	}
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		u, _, err := s.lockUser(ctx, q, user)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
@@ -238,10 +240,22 @@ func TestRegistrationToken(t *testing.T) {
 		_, _, err := w.CreateRegistrationToken(w.core(), "", "", life)
 		is(t, life.String(), err, fault.Unprocessable, "expires.range")
 	}
-	list, err := w.RegistrationTokens(w.core())
-	if err != nil || len(list) != 2 || list[0].UsedBy != "" || list[1].UsedAt == nil || list[1].RevokedAt == nil {
-		t.Errorf("listed %+v, %v", list, err)
+	_, _, err = w.CreateRegistrationToken(w.core(), "Not An Id", "", 0)
+	is(t, "bound to what is no id", err, fault.Unprocessable, "registration_token.plugin")
+
+	page, err := w.RegistrationTokens(w.core(), uuid.Nil, 1)
+	if err != nil || len(page.Tokens) != 1 || page.Tokens[0].UsedBy != "" || page.Next != page.Tokens[0].ID {
+		t.Errorf("listed %+v, %v", page, err)
 	}
+	page, err = w.RegistrationTokens(w.core(), page.Next, 1)
+	if err != nil || len(page.Tokens) != 1 || page.Tokens[0].UsedAt == nil || page.Tokens[0].RevokedAt == nil || page.Next != uuid.Nil {
+		t.Errorf("listed then %+v, %v", page, err)
+	}
+	if one, err := w.RegistrationToken(w.core(), bound.ID); err != nil || one.Plugin != "greeter" {
+		t.Errorf("one of them is %+v, %v", one, err)
+	}
+	_, err = w.RegistrationToken(w.core(), uuid.Max)
+	is(t, "none", err, fault.NotFound, "registration_token.unknown")
 }
 
 func TestRegistrationTokenRace(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/db"
 )
 
@@ -46,7 +47,7 @@ func registrationTokenOf(row db.RegistrationToken) RegistrationToken {
 
 // CreateRegistrationToken makes a token; its secret is returned this once. plugin
 // is the id it is bound to, or "" for one-time. life is at most a year, and a day
-// when it is 0.
+// when it is 0; anything else is an Unprocessable fault.
 func (s *Service) CreateRegistrationToken(ctx context.Context, plugin, label string, life time.Duration) (RegistrationToken, string, error) {
 	if life == 0 {
 		life = 24 * time.Hour
@@ -55,7 +56,10 @@ func (s *Service) CreateRegistrationToken(ctx context.Context, plugin, label str
 		return RegistrationToken{}, "", violation("expires.range", "/expires_in", "A registration token lives for at most one year.", "Name a shorter time.")
 	}
 	var bound *string
-	if plugin = printable(plugin, 128); plugin != "" {
+	if plugin != "" {
+		if !manifest.ValidID(plugin) {
+			return RegistrationToken{}, "", violation("registration_token.plugin", "/plugin", "This is not the id of a plugin.", "Write it as its manifest does, or leave it out.")
+		}
 		bound = &plugin
 	}
 	secret, hash := newSecret(registrationPrefix)
@@ -79,18 +83,46 @@ func (s *Service) CreateRegistrationToken(ctx context.Context, plugin, label str
 	return t, secret, nil
 }
 
-// RegistrationTokens returns every token that was not forgotten with its plugin,
-// newest first.
-func (s *Service) RegistrationTokens(ctx context.Context) ([]RegistrationToken, error) {
-	rows, err := db.New(s.Pool).RegistrationTokenList(ctx)
+// RegistrationTokenPage is a page of registration tokens, newest first.
+type RegistrationTokenPage struct {
+	Tokens []RegistrationToken
+	Next   uuid.UUID // to hand in as before; zero at the end
+}
+
+// RegistrationTokens returns a page of the tokens that were not forgotten with
+// their plugin, newest first. before is the zero UUID for the first page; most is
+// at most 200, by default 50.
+func (s *Service) RegistrationTokens(ctx context.Context, before uuid.UUID, most int) (RegistrationTokenPage, error) {
+	most = pageOf(most)
+	if before == uuid.Nil {
+		before = uuid.Max
+	}
+	rows, err := db.New(s.Pool).RegistrationTokenList(ctx, before, int32(most+1))
 	if err != nil {
-		return nil, db.Fault(err)
+		return RegistrationTokenPage{}, db.Fault(err)
 	}
-	ts := make([]RegistrationToken, len(rows))
+	page := RegistrationTokenPage{Tokens: []RegistrationToken{}}
 	for i, row := range rows {
-		ts[i] = registrationTokenOf(row)
+		if i == most {
+			page.Next = page.Tokens[most-1].ID
+			break
+		}
+		page.Tokens = append(page.Tokens, registrationTokenOf(row))
 	}
-	return ts, nil
+	return page, nil
+}
+
+// RegistrationToken returns one token, or a NotFound fault.
+func (s *Service) RegistrationToken(ctx context.Context, id uuid.UUID) (RegistrationToken, error) {
+	row, err := db.New(s.Pool).RegistrationTokenGet(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return RegistrationToken{}, registrationTokenUnknown()
+	}
+	return registrationTokenOf(row), db.Fault(err)
+}
+
+func registrationTokenUnknown() error {
+	return fault.New(fault.NotFound, "registration_token.unknown", "There is no such registration token; it may have been revoked.")
 }
 
 // RevokeRegistrationToken ends a token. Plugins it registered keep their tokens.
@@ -98,7 +130,7 @@ func (s *Service) RevokeRegistrationToken(ctx context.Context, id uuid.UUID) err
 	return db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		row, err := q.RegistrationTokenRevoke(ctx, s.now(), id)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return fault.New(fault.NotFound, "registration_token.unknown", "There is no such registration token; it may have been revoked.")
+			return registrationTokenUnknown()
 		}
 		if err != nil {
 			return err

@@ -3,9 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/vivified/vivified/core/actor"
@@ -102,40 +100,4 @@ func forPeople(r *trait.Registry, names []string) trait.Set {
 		}
 	}
 	return set
-}
-
-// Holder is a person who has a trait or role, and until when.
-type Holder struct {
-	User    User
-	From    []Source
-	Expires *time.Time // nil: no end
-}
-
-// TraitHolders returns a page of the people by name who have a trait now, and the
-// cursor of the next page; "" at the end. most is at most 200.
-func (s *Service) TraitHolders(ctx context.Context, name, cursor string, most int) (holders []Holder, next string, err error) {
-	page, err := s.Users(ctx, UserFilter{Trait: name, Cursor: cursor, Limit: most})
-	if err != nil {
-		return nil, "", err
-	}
-	ids := make([]uuid.UUID, len(page.Users))
-	for i, u := range page.Users {
-		ids[i] = u.ID
-	}
-	grants, err := db.New(s.Pool).UserGrants(ctx, ids, s.now())
-	if err != nil {
-		return nil, "", db.Fault(err)
-	}
-	of := map[uuid.UUID][]db.UserGrantsRow{}
-	for _, g := range grants {
-		of[g.UserID] = append(of[g.UserID], g)
-	}
-	for _, u := range page.Users {
-		for _, h := range holdings(s.Traits(), of[u.ID]) {
-			if h.Trait.Name == name {
-				holders = append(holders, Holder{User: u, From: h.From, Expires: h.Expires})
-			}
-		}
-	}
-	return holders, page.Next, nil
 }

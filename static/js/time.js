@@ -35,9 +35,16 @@
     return d === 1 ? "1 day" : `${d} days`;
   };
 
+  // left is to the nearest unit it is shown in, as the server writes it.
+  const left = (ms) => {
+    const to = (unit) => Math.round(ms / unit) * unit, minute = 60_000, day = 86_400_000;
+    if (ms <= 0) return "over";
+    return age(ms >= day - minute / 2 ? to(day) : ms >= minute - 500 ? to(minute) : ms);
+  };
+
   const written = (date, form, now) => {
     if (form === "age") return age(Date.now() - date);
-    if (form === "left") return date > Date.now() ? age(date - Date.now()) : "over";
+    if (form === "left") return left(date - Date.now());
     const p = parts(date, zone());
     const clock = `${p.hour}:${p.minute}:${p.second}`;
     if (form === "day") return `${p.day} ${p.month} ${p.year}`;
