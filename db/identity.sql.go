@@ -489,6 +489,29 @@ func (q *Queries) RefreshTokenUse(ctx context.Context, at time.Time, hash []byte
 	return err
 }
 
+const registrationTokenGet = `-- name: RegistrationTokenGet :one
+SELECT id, hash, plugin_id, label, created_by, created_at, expires_at, used_at, used_by, revoked_at FROM registration_tokens WHERE id = $1
+`
+
+// RegistrationTokenGet returns one registration token.
+func (q *Queries) RegistrationTokenGet(ctx context.Context, id uuid.UUID) (RegistrationToken, error) {
+	row := q.db.QueryRow(ctx, registrationTokenGet, id)
+	var i RegistrationToken
+	err := row.Scan(
+		&i.ID,
+		&i.Hash,
+		&i.PluginID,
+		&i.Label,
+		&i.CreatedBy,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.UsedAt,
+		&i.UsedBy,
+		&i.RevokedAt,
+	)
+	return i, err
+}
+
 const registrationTokenInsert = `-- name: RegistrationTokenInsert :one
 INSERT INTO registration_tokens (id, hash, plugin_id, label, created_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -533,12 +556,12 @@ func (q *Queries) RegistrationTokenInsert(ctx context.Context, arg RegistrationT
 }
 
 const registrationTokenList = `-- name: RegistrationTokenList :many
-SELECT id, hash, plugin_id, label, created_by, created_at, expires_at, used_at, used_by, revoked_at FROM registration_tokens ORDER BY created_at DESC, id DESC
+SELECT id, hash, plugin_id, label, created_by, created_at, expires_at, used_at, used_by, revoked_at FROM registration_tokens WHERE id < $1::uuid ORDER BY id DESC LIMIT $2
 `
 
-// RegistrationTokenList returns every registration token, newest first.
-func (q *Queries) RegistrationTokenList(ctx context.Context) ([]RegistrationToken, error) {
-	rows, err := q.db.Query(ctx, registrationTokenList)
+// RegistrationTokenList returns a page of registration tokens, newest first.
+func (q *Queries) RegistrationTokenList(ctx context.Context, before uuid.UUID, most int32) ([]RegistrationToken, error) {
+	rows, err := q.db.Query(ctx, registrationTokenList, before, most)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ var harmless = map[string][]string{
 	"it ends or takes away, and must be quick when something is wrong": {
 		"POST /auth/logout", "POST /sign-out",
 		"POST /plugins/:id/disable", "POST /console/plugins/:id/disable",
-		"DELETE /admin/registration-tokens/:id",
+		"DELETE /admin/registration-tokens/:id", "POST /console/registration-tokens/:id/revoke",
 		"DELETE /admin/grants/:id", "POST /console/plugins/:id/grants/:grant/withdraw",
 		"DELETE /admin/approvals/egress/:id", "POST /console/plugins/:id/domains/revoke",
 		"DELETE /admin/users/:id/sessions", "DELETE /admin/users/:id/sessions/:session", "POST /console/users/:id/sessions/:session/revoke",
