@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -86,18 +87,24 @@ func (s *Server) canonical(next echo.HandlerFunc) echo.HandlerFunc {
 // forwarded is set on a request that somebody unknown passed on: its peer is not its sender.
 const forwarded = "forwarded"
 
-// headers are those of every answer, whatever it is and whoever made it.
+// everywhere are the headers of every answer, whatever it is and whoever made it.
+// Their values are shared: they are replaced, never changed.
+var everywhere = map[string][]string{
+	"Cache-Control":                {"no-store"}, // what may be kept says so itself
+	"Content-Security-Policy":      {views.ContentSecurityPolicy},
+	"X-Content-Type-Options":       {"nosniff"},
+	"Referrer-Policy":              {"same-origin"},
+	"X-Frame-Options":              {"DENY"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Permissions-Policy":           {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+}
+
+// headers sets those of every answer.
 func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set("Cache-Control", "no-store") // what may be kept says so itself
-		h.Set("Content-Security-Policy", views.ContentSecurityPolicy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+		maps.Copy(h, everywhere)
 		if s.Secure {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		}
@@ -159,6 +166,9 @@ func (s *Server) access(next echo.HandlerFunc) echo.HandlerFunc {
 			route := cmp.Or(c.Path(), "-")
 			took := time.Since(start)
 			s.observe(c.Request().Method, route, status, took)
+			if !s.Log.Enabled(c.Request().Context(), level) {
+				return
+			}
 			s.Log.Log(c.Request().Context(), level, "request", "method", c.Request().Method, "route", route, "status", status, "took", took,
 				"bytes", c.Response().Size, "whole", whole, "actor", actorLabel(c.Request().Context()))
 		}()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -88,10 +89,16 @@ func (s *Server) relay(c echo.Context, status int, header http.Header, body io.R
 	return nil
 }
 
+// buffers are for one piece of an answer each: made anew, they would be two thirds
+// of all the memory that a small answer takes.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // carryOn copies an answer piece by piece; one without a length may be a stream,
 // so each piece of it goes out at once.
 func carryOn(out pieces, from io.Reader, flush bool) error {
-	buf := make([]byte, 32<<10)
+	piece := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(piece)
+	buf := piece[:]
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -94,6 +95,7 @@ type Server struct {
 	echo  *echo.Echo
 	table []route
 	took  *prometheus.HistogramVec
+	lines sync.Map // of took, found before: its labels → prometheus.Observer
 	csrf  *http.CrossOriginProtection
 
 	methods *grpc.Server // of gRPC
@@ -154,7 +156,12 @@ func (s *Server) Socket(plugin string) *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
 func (s *Server) observe(method, route string, status int, took time.Duration) {
-	s.took.WithLabelValues(methodLabel(method), route, statusLabel(status)).Observe(took.Seconds())
+	key := [3]string{methodLabel(method), route, statusLabel(status)}
+	o, ok := s.lines.Load(key)
+	if !ok {
+		o, _ = s.lines.LoadOrStore(key, s.took.WithLabelValues(key[:]...))
+	}
+	o.(prometheus.Observer).Observe(took.Seconds())
 }
 
 func methodLabel(m string) string {
@@ -166,5 +173,5 @@ func methodLabel(m string) string {
 }
 
 func statusLabel(status int) string {
-	return string([]byte{'0' + byte(status/100%10), 'x', 'x'})
+	return [...]string{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx", "7xx", "8xx", "9xx"}[status/100%10]
 }

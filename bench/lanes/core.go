@@ -17,9 +17,11 @@ import (
 
 // running is a core with a caller and a target.
 type running struct {
-	url    string
-	caller string // the calling plugin's token
-	stop   func()
+	url     string
+	caller  string // the calling plugin's token
+	pid     int
+	session string // an administrator's, once there is one
+	stop    func()
 }
 
 // startCore starts the program and registers both plugins. The target is where both
@@ -40,7 +42,7 @@ func startCore(ctx context.Context, program, target, resolver string) (*running,
 	cmd := exec.CommandContext(ctx, program, "serve")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Env = append(os.Environ(), "VIVIFIED_DATA_DIR="+dir, "VIVIFIED_LISTEN="+address, "VIVIFIED_REGISTRATION=open", "VIVIFIED_AUTO_ENABLE=true",
-		"VIVIFIED_LIMIT_PLUGIN_RATE=1000000", "VIVIFIED_LIMIT_PLUGIN_IN_FLIGHT=10000", "VIVIFIED_LOG_LEVEL=warn",
+		"VIVIFIED_LIMIT_PLUGIN_RATE=1000000", "VIVIFIED_LIMIT_PLUGIN_IN_FLIGHT=10000", "VIVIFIED_LOG_LEVEL=warn", "VIVIFIED_SETUP_TOKEN="+setupToken,
 		`VIVIFIED_PLUGIN_ADDRESSES={"bench-target":"http://`+target+`","bench-caller":"http://`+target+`"}`)
 	cmd.Stderr = os.Stderr
 	_, port, _ := strings.Cut(target, ":")
@@ -49,7 +51,7 @@ func startCore(ctx context.Context, program, target, resolver string) (*running,
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s (make build makes it): %w", program, err)
 	}
-	r := &running{url: "http://" + address, stop: func() {
+	r := &running{url: "http://" + address, pid: cmd.Process.Pid, stop: func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		_ = os.RemoveAll(dir)
@@ -60,6 +62,13 @@ func startCore(ctx context.Context, program, target, resolver string) (*running,
 	}
 	return r, nil
 }
+
+// common is what every manifest here says alike.
+const common = `"version":"1.0.0","contracts":[],
+	"security":{"authentication_required":true,"data_classification":["internal"]},"compliance":{"hipaa_controls":[],"audit_level":"basic"}`
+
+// setupToken is what the first administrator is made with.
+const setupToken = "vvu_benchbenchbenchbenchbenchbenchbenchbench"
 
 func (r *running) prepare(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
@@ -73,8 +82,6 @@ func (r *running) prepare(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	const common = `"version":"1.0.0","contracts":[],
-		"security":{"authentication_required":true,"data_classification":["internal"]},"compliance":{"hipaa_controls":[],"audit_level":"basic"}`
 	if _, err := r.register(ctx, `{"id":"bench-target","name":"Target","traits":["handles_internal"],"endpoints":{"ping":{"path":"/ping","method":"GET"}},`+common+`}`); err != nil {
 		return err
 	}

@@ -173,7 +173,7 @@ func open(rate int, d time.Duration, next func() sender) result {
 
 func summed(times []time.Duration, elapsed time.Duration, failed int64) result {
 	slices.Sort(times)
-	r := result{PerSec: float64(len(times)) / elapsed.Seconds(), Errors: failed}
+	r := result{PerSec: float64(len(times)) / elapsed.Seconds(), Errors: failed, count: len(times)}
 	if len(times) > 0 {
 		r.P50 = times[len(times)/2].Seconds() * 1000
 		r.P99 = times[len(times)*99/100].Seconds() * 1000
@@ -198,8 +198,9 @@ func post(target, host string, content []byte, header ...string) []byte {
 	return append(append([]byte("POST"), head[3:]...), content...)
 }
 
-// serve answers every request on l with the same bytes, as cheaply as can be.
-func serve(l net.Listener) {
+// serve answers every request on l with the same bytes, as cheaply as can be, and
+// counts them where somebody wants to know.
+func serve(l net.Listener, count *atomic.Int64) {
 	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 512\r\n\r\n" + string(body))
 	for {
 		conn, err := l.Accept()
@@ -210,6 +211,7 @@ func serve(l net.Listener) {
 			defer conn.Close()
 			in := bufio.NewReaderSize(conn, 8<<10)
 			for {
+				length := 0
 				for {
 					line, err := in.ReadSlice('\n')
 					if err != nil {
@@ -218,6 +220,15 @@ func serve(l net.Listener) {
 					if len(line) <= 2 {
 						break
 					}
+					if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("Content-Length")) {
+						length, _ = strconv.Atoi(string(bytes.TrimSpace(value)))
+					}
+				}
+				if _, err := in.Discard(length); err != nil {
+					return
+				}
+				if count != nil {
+					count.Add(1)
 				}
 				if _, err := conn.Write(answer); err != nil {
 					return

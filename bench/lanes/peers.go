@@ -20,6 +20,7 @@ import (
 // peer is something else that carries requests, running beside the core.
 type peer struct {
 	at   string // host:port
+	pid  int    // 0: it shares this process
 	stop func()
 }
 
@@ -29,21 +30,21 @@ type absent struct{ why string }
 func (a absent) Error() string { return a.why }
 
 // started runs a program until stop.
-func started(ctx context.Context, name string, args ...string) (stop func(), said *ending, err error) {
-	said = &ending{}
+func started(ctx context.Context, name string, args ...string) (stop func(), pid int, err error) {
+	said := &ending{}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 3 * time.Second
 	if err := cmd.Start(); err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
 	return func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		late := time.AfterFunc(3*time.Second, func() { _ = cmd.Process.Kill() })
 		defer late.Stop()
 		_ = cmd.Wait()
-	}, said, nil
+	}, cmd.Process.Pid, nil
 }
 
 // installed finds a program, also where only root looks for it.
@@ -118,11 +119,11 @@ func squid(ctx context.Context) (*peer, error) {
 }
 
 func run(ctx context.Context, dir, at, program string, args ...string) (*peer, error) {
-	stop, _, err := started(ctx, program, args...)
+	stop, pid, err := started(ctx, program, args...)
 	if err != nil {
 		return nil, err
 	}
-	return &peer{at: at, stop: func() { stop(); _ = os.RemoveAll(dir) }}, nil
+	return &peer{at: at, pid: pid, stop: func() { stop(); _ = os.RemoveAll(dir) }}, nil
 }
 
 // caddy is Caddy as a plain reverse proxy, built from its module when it is not
@@ -144,11 +145,11 @@ func caddy(ctx context.Context, program, target string) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop, _, err := started(ctx, program, at, target)
+	stop, pid, err := started(ctx, program, at, target)
 	if err != nil {
 		return nil, err
 	}
-	return &peer{at: at, stop: stop}, nil
+	return &peer{at: at, pid: pid, stop: stop}, nil
 }
 
 // reverseProxy is the standard library's.

@@ -140,6 +140,9 @@ func detail(v any) json.RawMessage {
 	if v == nil {
 		return json.RawMessage("{}")
 	}
+	if c, ok := v.(Canonical); ok && len(c) <= maxDetail {
+		return json.RawMessage(c)
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		// A record that says so is worth more than none.

@@ -2,8 +2,10 @@ package canon
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,6 +84,10 @@ func (s *Schema) Check(doc []byte, violated string) ([]fault.Violation, error) {
 		}
 	}
 	walk(bad)
+	// The library goes through an object's members in the order of a Go map.
+	slices.SortStableFunc(found, func(a, b fault.Violation) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	})
 	return found, nil
 }
 

@@ -119,8 +119,8 @@ func TestTheRuleThatGrantsIsOnRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	passage.End(t.Context(), audit.OK, map[string]int{"bytes": 3})
-	said, ok := j.rows[0].Detail.(gate.Record)
-	if !ok || j.rows[0].Rule != "admin.greeter-reads" || said.Version != 3 || !slices.ContainsFunc(said.Reasons, func(r policy.Reason) bool {
+	said := told(t, j.rows[0])
+	if j.rows[0].Rule != "admin.greeter-reads" || said.Version != 3 || !slices.ContainsFunc(said.Reasons, func(r policy.Reason) bool {
 		return r.Rule == "admin.greeter-reads" && r.Outcome == "pass"
 	}) {
 		t.Errorf("recorded as %+v", j.rows[0])

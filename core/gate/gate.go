@@ -42,7 +42,7 @@ type Config struct {
 type Gate struct {
 	policy   func() *policy.Policy
 	record   Recorder
-	decided  *prometheus.CounterVec
+	decided  decisions
 	meter    *Meter
 	coverage *coverage
 	now      func() time.Time
@@ -57,11 +57,12 @@ func New(c Config) *Gate {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, meter: newMeter(c.Now), coverage: newCoverage(), log: c.Log, decided: prometheus.NewCounterVec(prometheus.CounterOpts{
+	g := &Gate{policy: c.Policy, record: c.Record, now: c.Now, meter: newMeter(c.Now), coverage: newCoverage(), log: c.Log}
+	g.decided.all = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "vivified_decisions_total", Help: "Policy decisions by action, outcome and deciding rule.",
-	}, []string{"action", "outcome", "rule"})}
+	}, []string{"action", "outcome", "rule"})
 	if c.Metrics != nil {
-		c.Metrics.MustRegister(g.decided, g.meter.lasted)
+		c.Metrics.MustRegister(g.decided.all, g.meter.lasted)
 	}
 	return g
 }
@@ -88,8 +89,24 @@ type Passage struct {
 // Pass decides r and records the decision, durably, before it returns. A denial
 // is a fault that carries the rule, the sentence and the decision's id.
 func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, error) {
-	p, id := g.policy(), uuid.Must(uuid.NewV7())
-	d := g.judge(p, r)
+	return g.PassAfter(ctx, r, n, nil)
+}
+
+// PassAfter is Pass with a step before an allowed request is recorded, so that what
+// is recorded as allowed can also be done. The step may complete the note, and ends
+// the request by an error, unrecorded. It is not taken for a request that is
+// denied: who is denied learns nothing of it.
+func (g *Gate) PassAfter(ctx context.Context, r *policy.Request, n Note, step func(*Note) error) (Passage, error) {
+	p := g.policy()
+	d := g.decide(p, r)
+	if step != nil && d.Allow {
+		if err := step(&n); err != nil {
+			return Passage{}, err
+		}
+	}
+	line, onLane := edge(r)
+	g.count(p, r, &d, line, onLane)
+	id := uuid.Must(uuid.NewV7())
 	e := audit.Entry{
 		ID: id, Call: id, Plugin: n.Plugin, Action: string(r.Action), Object: n.Object,
 		Outcome: audit.Allow, Rule: d.Rule, Classes: r.Resource.Classes,
@@ -104,7 +121,7 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 	if level > audit.None || !d.Allow {
 		e.Detail = describe(p, r, n.Context)
 		if err := g.record.Decide(ctx, e); err != nil {
-			if line, ok := edge(r); ok && d.Allow {
+			if onLane && d.Allow {
 				g.meter.Ended(line, g.now().Sub(r.At), true)
 			}
 			return Passage{}, err
@@ -114,7 +131,6 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 		return Passage{}, refusal(r, d, id)
 	}
 	e.ID, e.Detail = uuid.Nil, nil
-	line, _ := edge(r)
 	return Passage{ID: id, Decision: d, gate: g, entry: e, level: level, edge: line, began: r.At}, nil
 }
 
@@ -122,10 +138,22 @@ func (g *Gate) Pass(ctx context.Context, r *policy.Request, n Note) (Passage, er
 func (g *Gate) Judge(r *policy.Request) policy.Decision { return g.judge(g.policy(), r) }
 
 func (g *Gate) judge(p *policy.Policy, r *policy.Request) policy.Decision {
+	d := g.decide(p, r)
+	line, onLane := edge(r)
+	g.count(p, r, &d, line, onLane)
+	return d
+}
+
+// decide asks the policy, as of now when the request does not say.
+func (g *Gate) decide(p *policy.Policy, r *policy.Request) policy.Decision {
 	if r.At.IsZero() {
 		r.At = g.now()
 	}
-	d := p.Decide(r)
+	return p.Decide(r)
+}
+
+// count counts a decision wherever decisions are counted.
+func (g *Gate) count(p *policy.Policy, r *policy.Request, d *policy.Decision, line Edge, onLane bool) {
 	outcome := "allow"
 	switch {
 	case !d.Allow:
@@ -133,18 +161,17 @@ func (g *Gate) judge(p *policy.Policy, r *policy.Request) policy.Decision {
 	case d.Redact != 0:
 		outcome = "redact"
 	}
-	g.decided.WithLabelValues(string(r.Action), outcome, counted(d.Rule)).Inc()
-	g.coverage.count(p, &d)
+	g.decided.of(string(r.Action), outcome, counted(d.Rule)).Inc()
+	g.coverage.count(p, d)
 	if !d.Allow {
 		g.meter.refused(counted(d.Rule))
 	}
-	if e, ok := edge(r); ok {
-		g.meter.decided(e, d.Allow)
+	if onLane {
+		g.meter.decided(line, d.Allow)
 		if !d.Allow {
-			g.meter.observe(e.Action, refused, g.now().Sub(r.At))
+			g.meter.observe(line.Action, refused, g.now().Sub(r.At))
 		}
 	}
-	return d
 }
 
 // counted is what a rule is counted under where a series lives for ever: the rules
@@ -275,7 +302,7 @@ func (g *Gate) Refuse(ctx context.Context, action, object string, f *fault.Fault
 	e := audit.Entry{ID: id, Action: action, Object: object, Outcome: audit.Deny, Rule: f.Code, Detail: Record{
 		Facts: facts(g.policy().Traits(), r), Reasons: []policy.Reason{{Rule: f.Code, Outcome: "deny", Sentence: f.Sentence}},
 	}}
-	g.decided.WithLabelValues(action, "deny", f.Code).Inc()
+	g.decided.of(action, "deny", f.Code).Inc()
 	g.meter.refused(f.Code)
 	if err := g.record.Decide(ctx, e); err != nil {
 		return err

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -36,6 +37,20 @@ func (j *journal) Decide(_ context.Context, e audit.Entry) error {
 }
 
 func (j *journal) Later(ctx context.Context, e audit.Entry) { _ = j.Decide(ctx, e) }
+
+// told reads the detail of a decision's row.
+func told(t testing.TB, e audit.Entry) gate.Record {
+	t.Helper()
+	text, ok := e.Detail.(audit.Canonical)
+	if !ok {
+		t.Fatalf("the detail is a %T, want the canonical JSON of a record", e.Detail)
+	}
+	var r gate.Record
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatalf("the detail %s: %v", text, err)
+	}
+	return r
+}
 
 var errDown = fault.New(fault.Unavailable, "audit.unavailable", "The decision cannot be recorded now.")
 
@@ -144,8 +159,8 @@ func TestRefusals(t *testing.T) {
 			if len(j.rows) != 1 || j.rows[0].ID.String() != f.Decision {
 				t.Errorf("exactly one row bears the decision %s; there are %+v", f.Decision, j.rows)
 			}
-			record, ok := j.rows[0].Detail.(gate.Record)
-			if !ok || record.Facts.Subject.ID != r.Subject.ID || len(record.Reasons) == 0 {
+			record := told(t, j.rows[0])
+			if record.Facts.Subject.ID != r.Subject.ID || len(record.Reasons) == 0 {
 				t.Errorf("the row tells neither facts nor reasons: %+v", j.rows[0].Detail)
 			}
 		})

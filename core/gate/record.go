@@ -68,10 +68,6 @@ func (s Subject) Demands() []string {
 	return append(append(append([]string{}, s.Requires...), s.People...), s.Unknown...)
 }
 
-func describe(p *policy.Policy, r *policy.Request, context any) Record {
-	return Record{Version: p.Version(), Facts: facts(p.Traits(), r), Reasons: p.Explain(r), Context: context}
-}
-
 func facts(traits *trait.Registry, r *policy.Request) Facts {
 	f := Facts{
 		Form: complete, Subject: *party(traits, &r.Subject), Resource: subject(traits, &r.Resource),

@@ -9,6 +9,7 @@ package trait
 import (
 	"fmt"
 	"maps"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strings"
@@ -230,11 +231,15 @@ func (r *Registry) Parse(names []string) (s Set, unknown []string) {
 }
 
 // Names returns the names of s, sorted by ID. IDs that r does not know are left out.
-func (r *Registry) Names(s Set) []string {
-	names := make([]string, 0, s.Len())
-	for _, id := range s.IDs() {
-		if int(id) < len(r.traits) {
-			names = append(names, r.traits[id].Name)
+func (r *Registry) Names(s Set) []string { return r.AppendNames(make([]string, 0, s.Len()), s) }
+
+// AppendNames appends what Names returns, for work that is done with each request.
+func (r *Registry) AppendNames(names []string, s Set) []string {
+	for w, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if id := w<<6 + bits.TrailingZeros64(word); id < len(r.traits) {
+				names = append(names, r.traits[id].Name)
+			}
 		}
 	}
 	return names

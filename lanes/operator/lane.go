@@ -185,26 +185,22 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 		note.Level = max(target.Level(), callerLevel(snap, who))
 		note.Object = c.Target + "/" + match.label(c)
 	}
-	note.Context = map[string]any{"method": c.Method, "path": c.Path.String()}
+	note.Context = asked{c.Method, c.Path.String()}
 	var out *http.Request
-	if ok && l.gate.Would(*r) {
-		// Everything that can be wrong with the request is found before the decision is
-		// recorded, so that an allowed call is a call that was made. Who would be denied
-		// learns nothing of it, and has no body read.
-		if out, err = l.request(ctx, target, match, c); err != nil {
-			return nil, err
+	// Everything that can be wrong with the request is found before the decision is
+	// recorded, so that an allowed call is a call that was made. Who is denied learns
+	// nothing of it, and has no body read.
+	passage, err := l.gate.PassAfter(ctx, r, note, func(n *gate.Note) (err error) {
+		if !ok {
+			return fault.New(fault.NotFound, "operator.target", "There is no plugin %s.", c.Target)
 		}
-		note.Context = map[string]any{"method": out.Method, "path": out.URL.EscapedPath()}
-	}
-	passage, err := l.gate.Pass(ctx, r, note)
+		if out, err = l.request(ctx, target, match, c); err == nil {
+			n.Context = asked{out.Method, out.URL.EscapedPath()}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if out == nil { // the policy changed in between
-		if out, err = l.request(ctx, target, match, c); err != nil {
-			passage.End(ctx, audit.Failed, map[string]any{"code": fault.Of(err).Code})
-			return nil, err
-		}
 	}
 	answer, err := l.carry(ctx, target, match, c, r, out, passage, done)
 	if err != nil {
@@ -214,6 +210,12 @@ func (l *Lane) Call(ctx context.Context, c Call) (*Answer, error) {
 		return nil, &f
 	}
 	return answer, nil
+}
+
+// asked is what the audit keeps of a call, beside who and whether.
+type asked struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
 }
 
 func (c Call) name() string {

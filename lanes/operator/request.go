@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/vivified/vivified/core/canon"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/manifest"
@@ -151,10 +153,12 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 		return nil, fault.New(fault.Invalid, CodeEncoding, "The path cannot be read.")
 	}
 	u.RawPath = path
-	out, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, CodeForm, "The call cannot be put into a request.").Because(err)
+	if !httpguts.ValidHeaderFieldName(method) { // a method is a token, too (RFC 9110, section 9.1)
+		return nil, fault.New(fault.Invalid, CodeForm, "The call cannot be put into a request: its method is no word.")
 	}
+	out := (&http.Request{
+		Method: method, URL: u, Host: target.ID, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 12),
+	}).WithContext(ctx)
 	c.sent.Store(payload != nil || body == nil || length == 0)
 	if body != nil && length != 0 {
 		out.Body, out.ContentLength = io.NopCloser(&limited{r: body, left: l.limits.Body, limit: l.limits.Body, whole: c.sent}), length
@@ -163,8 +167,8 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 		}
 	}
 	for _, name := range forwarded {
-		if v := c.Header.Values(name); len(v) > 0 {
-			out.Header[name] = slices.Clone(v)
+		if v := c.Header[name]; len(v) > 0 {
+			out.Header[name] = v[:len(v):len(v)]
 		}
 	}
 	if c.Wrapped && payload != nil {

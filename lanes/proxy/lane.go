@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -87,7 +86,7 @@ type Lane struct {
 	usage    usages
 
 	credentials    credentials
-	tokenTransport *http.Transport
+	tokenTransport *transport
 }
 
 // New returns the lane. It works before Run is called, but learns nothing then.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -18,7 +17,7 @@ var errClosed = fault.New(fault.Unauthenticated, "plugin.disabled", "The plugin 
 
 // outlet is one plugin's way out: its own connections, its own limits.
 type outlet struct {
-	transport *http.Transport
+	transport *transport
 	pace      *rate.Limiter
 	most      int // requests at a time
 
@@ -27,7 +26,7 @@ type outlet struct {
 	running map[uint64]context.CancelCauseFunc
 }
 
-func newOutlet(transport *http.Transport, limits Limits) *outlet {
+func newOutlet(transport *transport, limits Limits) *outlet {
 	return &outlet{
 		transport: transport, pace: rate.NewLimiter(rate.Limit(limits.Rate), limits.Rate), most: limits.InFlight,
 		running: make(map[uint64]context.CancelCauseFunc),

@@ -45,7 +45,7 @@ func (l *Lane) Stream(ctx context.Context, r StreamRequest) (*Reply, error) {
 	if m.header, err = outgoing(r.Header, true); err != nil {
 		return nil, err
 	}
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.Length == 0 {
 		m.stream, m.length = nil, 0
 	}
 	o := l.outlets.of(who.ID)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/wire"
 )
 
 // Roots returns the system's certificate authorities and those in file (PEM);
@@ -33,6 +34,13 @@ func Roots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// transport is one plugin's connections: those in clear, where most of a request's
+// cost would be the transport's own, and the others.
+type transport struct {
+	clear *wire.Client
+	usual *http.Transport
+}
+
 // newTransport returns a transport that dials through d and verifies certificates
 // against roots, whatever the environment says of proxies.
 //
@@ -41,18 +49,42 @@ func Roots(file string) (*x509.CertPool, error) {
 // core runs, and each request is judged anew before the transport sees it; so a
 // kept connection leads nowhere a new one could not. Plugins do not share
 // transports: what one of them did to a connection never meets another's request.
-func newTransport(d *Dialer, roots *x509.CertPool) *http.Transport {
-	return &http.Transport{
+func newTransport(d *Dialer, roots *x509.CertPool) *transport {
+	clear := wire.New(wire.Config{Dial: d.DialContext, KeepEach: keptEach, Keep: kept, Idle: keptFor, Header: maxAnswerHeader})
+	return &transport{clear: clear, usual: &http.Transport{
 		DialContext:            d.DialContext,
 		DialTLSContext:         secured(d, roots),
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // decompressed where the limit is watched
-		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConns:           kept,
+		MaxIdleConnsPerHost:    keptEach,
 		MaxConnsPerHost:        64,
-		IdleConnTimeout:        60 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+		IdleConnTimeout:        keptFor,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+	}}
+}
+
+// Connections that carry nothing are kept for as many requests as a plugin may have
+// on their way at a time: fewer, and a busy one dials for most of its requests.
+const (
+	keptEach        = 64
+	kept            = 128
+	keptFor         = 60 * time.Second
+	maxAnswerHeader = 64 << 10
+)
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if wire.Fits(r) {
+		return t.clear.RoundTrip(r)
 	}
+	return t.usual.RoundTrip(r)
+}
+
+// CloseIdleConnections closes the connections that carry nothing now.
+func (t *transport) CloseIdleConnections() {
+	t.clear.CloseIdleConnections()
+	t.usual.CloseIdleConnections()
 }
 
 // secured returns a dialer of TLS connections to the host that was asked for.

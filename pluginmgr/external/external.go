@@ -13,10 +13,13 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/wire"
 	"github.com/vivified/vivified/pluginmgr"
 )
 
@@ -28,14 +31,18 @@ type Config struct {
 
 // Runtime is pluginmgr.Runtime for plugins that run elsewhere.
 type Runtime struct {
-	transport *http.Transport
+	short     *wire.Client    // for most requests
+	transport *http.Transport // for those that are long, streamed or over TLS
 	dialer    net.Dialer
+	bases     sync.Map     // address → *url.URL, parsed once
+	known     atomic.Int64 // of them
 }
 
 // New returns the runtime.
 func New(c Config) *Runtime {
 	rt := &Runtime{dialer: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}}
 	rt.dialer.Control = func(_, address string, _ syscall.RawConn) error { return judge(c, address) }
+	rt.short = wire.New(wire.Config{Dial: rt.dialer.DialContext, Idle: 90 * time.Second})
 	rt.transport = &http.Transport{
 		DialContext: rt.dialer.DialContext, MaxIdleConns: 1024, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: 5 * time.Second, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second,
@@ -88,9 +95,9 @@ func isHere(a netip.Addr) bool {
 
 // Call implements pluginmgr.Runtime.
 func (rt *Runtime) Call(ctx context.Context, to pluginmgr.Target, r *http.Request) (*http.Response, error) {
-	base, err := url.Parse(to.Address)
+	base, err := rt.base(to.Address)
 	if err != nil {
-		return nil, fmt.Errorf("read the plugin's address: %w", err)
+		return nil, err
 	}
 	out := r.WithContext(ctx)
 	u := *r.URL
@@ -103,14 +110,37 @@ func (rt *Runtime) Call(ctx context.Context, to pluginmgr.Target, r *http.Reques
 		u.RawPath = raw
 	}
 	out.URL, out.Host = &u, ""
+	if wire.Fits(out) {
+		return rt.short.RoundTrip(out)
+	}
 	return rt.transport.RoundTrip(out)
+}
+
+// maxBases bounds the addresses that are remembered; plugins move seldom.
+const maxBases = 4096
+
+// base reads an address. What it returns belongs to everybody.
+func (rt *Runtime) base(address string) (*url.URL, error) {
+	if known, ok := rt.bases.Load(address); ok {
+		return known.(*url.URL), nil
+	}
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the plugin's address: %w", err)
+	}
+	if rt.known.Add(1) > maxBases {
+		rt.bases.Clear()
+		rt.known.Store(1)
+	}
+	rt.bases.Store(address, base)
+	return base, nil
 }
 
 // Probe implements pluginmgr.Runtime.
 func (rt *Runtime) Probe(ctx context.Context, to pluginmgr.Target) error {
-	base, err := url.Parse(to.Address)
+	base, err := rt.base(to.Address)
 	if err != nil {
-		return fmt.Errorf("read the plugin's address: %w", err)
+		return err
 	}
 	port := base.Port()
 	if port == "" {
@@ -124,4 +154,7 @@ func (rt *Runtime) Probe(ctx context.Context, to pluginmgr.Target) error {
 }
 
 // Close drops idle connections.
-func (rt *Runtime) Close() { rt.transport.CloseIdleConnections() }
+func (rt *Runtime) Close() {
+	rt.short.CloseIdleConnections()
+	rt.transport.CloseIdleConnections()
+}
