@@ -23,6 +23,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	publisher, caller := c.pluginsComeIn(admin)
 	c.pluginsAreSteered(admin, publisher)
 	c.settings(admin, publisher)
+	c.marketplace(admin)
 	c.rights(admin)
 	c.policies(admin)
 	c.approvals(admin)

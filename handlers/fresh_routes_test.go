@@ -21,6 +21,7 @@ var harmless = map[string][]string{
 		"DELETE /admin/api-keys/:id", "POST /console/account/keys/:key/revoke", "POST /console/users/:id/keys/:key/revoke",
 		"POST /console/account/sessions/revoke-others", "POST /console/account/sessions/:session/revoke",
 		"DELETE /admin/view-as", "POST /console/view-as/stop",
+		"POST /admin/jobs/:id/cancel",
 	},
 	"it says no, or takes back a wish": {
 		"POST /admin/approvals/:id/deny", "POST /console/approvals/:id/deny", "POST /admin/approvals/:id/withdraw", "POST /console/approvals/:id/withdraw",

@@ -25,6 +25,8 @@ import (
 	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/job"
+	"github.com/vivified/vivified/core/market"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/rulebook"
@@ -51,6 +53,9 @@ type Config struct {
 	Registry  *registry.Registry
 	Rules     *rulebook.Rulebook
 	Plugins   *pluginmgr.Manager
+	Shelf     *market.Service
+	Jobs      *job.Service
+	Installer *pluginmgr.Installer
 	Settings  *settings.Settings
 	Keyring   *settings.Keyring
 	Audit     *audit.Store

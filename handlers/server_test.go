@@ -24,9 +24,12 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/bundle"
 	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/job"
+	"github.com/vivified/vivified/core/market"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/rulebook"
@@ -52,22 +55,23 @@ const (
 // core is a whole core in this process: server, services and lanes over a
 // database and a bus of its own. It ends with the test.
 type core struct {
-	t        testing.TB
-	URL      string // of the server
-	Server   *handlers.Server
-	DB       *dbtest.DB
-	Identity *identity.Service
-	SSO      *sso.Service
-	Registry *registry.Registry
-	Rules    *rulebook.Rulebook
-	Plugins  *pluginmgr.Manager
-	Settings *settings.Settings
-	Keyring  *settings.Keyring
-	Audit    *audit.Store
-	Gate     *gate.Gate
-	Events   *canonical.Lane
-	Log      *log
-	SetUp    chan struct{} // closed once the first administrator is made
+	t         testing.TB
+	URL       string // of the server
+	Server    *handlers.Server
+	DB        *dbtest.DB
+	Identity  *identity.Service
+	SSO       *sso.Service
+	Registry  *registry.Registry
+	Rules     *rulebook.Rulebook
+	Plugins   *pluginmgr.Manager
+	Installer *pluginmgr.Installer
+	Settings  *settings.Settings
+	Keyring   *settings.Keyring
+	Audit     *audit.Store
+	Gate      *gate.Gate
+	Events    *canonical.Lane
+	Log       *log
+	SetUp     chan struct{} // closed once the first administrator is made
 
 	heads string
 }
@@ -190,6 +194,14 @@ func newCore(t testing.TB, edits ...setting) *core {
 		},
 		Replica: "test", Log: logger,
 	})
+	store := must(bundle.OpenStore(t.TempDir(), bundle.Limits{}))(t)
+	t.Cleanup(func() { _ = store.Close() })
+	c.Installer = &pluginmgr.Installer{Manager: c.Plugins, Jobs: job.New(job.Config{Pool: c.DB.Pool, Log: logger}), Shelf: market.New(market.Config{
+		Pool: c.DB.Pool, Store: store, Options: c.Registry.ReadOptions, Runtimes: c.Plugins.RuntimeKinds, Log: logger,
+		Policy: func() market.Policy { return market.Policy{Signatures: c.Settings.Int(settings.MarketplaceSignatures)} },
+	})}
+	c.Installer.Jobs.Plans = c.Installer.Plans()
+	run("jobs", c.Installer.Jobs.Run)
 	calls := operator.New(operator.Config{Plugins: c.Registry, Gate: c.Gate, Caller: c.Plugins, Tokens: c.Identity, Log: logger})
 	c.Events = must(canonical.Open(t.Context(), canonical.Config{
 		Bus: bus, Pool: c.DB.Pool, Sealer: sealer, Plugins: c.Registry, Gate: c.Gate, Record: writer, Caller: c.Plugins, Tokens: c.Identity, Log: logger,
@@ -205,7 +217,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 	approvals := approval.New(approval.Config{Pool: c.DB.Pool, Registry: c.Registry, People: c.Identity, Manifests: c.Plugins, Replica: "test", Log: logger})
 
 	c.Server = handlers.New(handlers.Config{
-		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
+		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Installer: c.Installer, Shelf: c.Installer.Shelf, Jobs: c.Installer.Jobs, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
 		Evidence: evidence.New(evidence.Config{
 			Pool: c.DB.Pool, Audit: c.Audit, Settings: c.Settings, People: c.Identity, SSO: c.SSO, Rules: c.Rules, Plugins: c.Registry, SIEM: forwarding, Signer: c.Identity,
 			Heads: c.heads, Address: c.URL, Version: "0.0.0-test",

@@ -64,35 +64,17 @@ const maxAnswer = 64 << 20
 // refuses is a fault.
 func (c *client) do(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
+	contentType := ""
 	if in != nil {
 		data, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		body = bytes.NewReader(data)
+		body, contentType = bytes.NewReader(data), "application/json"
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.server+path, body)
+	data, err := c.send(ctx, method, path, contentType, body)
 	if err != nil {
-		return usage{err}
-	}
-	r.Header.Set("Accept", "application/json")
-	if in != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	answer, err := c.http.Do(r)
-	if err != nil {
-		return fmt.Errorf("no core answers at %s; start it with `vivified serve`, or say where it is with --server or VIVIFIED_SERVER (%w)", c.server, err)
-	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("the answer of %s ended early: %w", c.server, err)
-	}
-	if answer.StatusCode >= 400 {
-		return c.refused(answer.StatusCode, data)
+		return err
 	}
 	if out == nil {
 		return nil
@@ -101,6 +83,34 @@ func (c *client) do(ctx context.Context, method, path string, in, out any) error
 		return fmt.Errorf("what answers at %s is no Vivified core, or of another version", c.server)
 	}
 	return nil
+}
+
+// send sends a body as it is and returns the answer. What the core refuses is a fault.
+func (c *client) send(ctx context.Context, method, path, contentType string, body io.Reader) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.server+path, body)
+	if err != nil {
+		return nil, usage{err}
+	}
+	r.Header.Set("Accept", "application/json")
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("no core answers at %s; start it with `vivified serve`, or say where it is with --server or VIVIFIED_SERVER (%w)", c.server, err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("the answer of %s ended early: %w", c.server, err)
+	}
+	if answer.StatusCode >= 400 {
+		return nil, c.refused(answer.StatusCode, data)
+	}
+	return data, nil
 }
 
 // refused reads a problem document, and says what to do about it.

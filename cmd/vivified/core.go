@@ -209,6 +209,10 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("proxy lane", egress.Run)
 	c.run("operator lane", calls.Run)
 	c.run("plugin manager", manager.Run)
+	installer, err := c.marketplace(conf, pool, plugins, manager, log)
+	if err != nil {
+		return nil, err
+	}
 	approvals := approval.New(approval.Config{
 		Pool: pool, Registry: plugins, People: people, Manifests: manager, Replica: replica, Log: log,
 		Life:    func() time.Duration { return conf.Duration(settings.ApprovalLife) },
@@ -218,7 +222,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	c.server = handlers.New(handlers.Config{
 		Rules:    book,
-		Identity: people, Registry: plugins, Plugins: manager, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
+		Identity: people, Registry: plugins, Plugins: manager, Installer: installer, Shelf: installer.Shelf, Jobs: installer.Jobs, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn,
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Evidence: evidence.New(evidence.Config{

@@ -40,6 +40,7 @@ func pluginsCommand() *cobra.Command {
 	return parent("plugins", "See and steer plugins",
 		pluginCommand("list", "List the registered plugins", 0, listPlugins),
 		pluginCommand("show ID", "Show one plugin", 1, showPlugin),
+		pluginCommand("install ID", "Install a plugin from the shelf of the marketplace", 1, installPlugin),
 		pluginCommand("enable ID", "Open the lanes for a plugin", 1, steer("enable")),
 		pluginCommand("disable ID", "Close the lanes for a plugin, let its calls finish", 1, steer("disable")),
 		pluginCommand("quarantine ID", "Close the lanes at once and void the plugin's credentials", 1, steer("quarantine")),
@@ -61,7 +62,8 @@ type call struct {
 func pluginCommand(use, short string, args int, do func(context.Context, call) error) *cobra.Command {
 	var server, output, reason string
 	var accept []string
-	var manifest bool
+	var manifest, enable, background bool
+	var version string
 	c := &cobra.Command{Use: use, Short: short, Args: exactly(args)}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := connect(server, environment())
@@ -78,6 +80,9 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 		if manifest {
 			in["accept_manifest"] = true
 		}
+		if c.Name() == "install" {
+			in["version"], in["enable"], in["background"] = version, enable, background
+		}
 		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", out: c.OutOrStdout()})
 	}
 	serverFlag(c, &server)
@@ -86,6 +91,10 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 	case "enable":
 		c.Flags().StringSliceVar(&accept, "accept", nil, "dependencies it may call, separated by commas; empty: none (default all it declares)")
 		c.Flags().BoolVar(&manifest, "accept-manifest", false, "put the wider manifest in force that it came back with")
+	case "install":
+		c.Flags().StringVar(&version, "version", "", "the version (default: the newest that may be installed)")
+		c.Flags().BoolVar(&enable, "enable", false, "open its lanes as well, which accepts what its manifest asks for")
+		c.Flags().BoolVar(&background, "background", false, "start the job and do not wait for it")
 	case "disable", "quarantine":
 		c.Flags().StringVar(&reason, "reason", "", "why, for those who wonder later")
 	}

@@ -1,7 +1,11 @@
 package bundle
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -45,6 +49,7 @@ type Bundle struct {
 	Raw         []byte       // the plugin's manifest as it was packed
 	Layers      []Descriptor // in their order
 	Attachments []Attachment // in the order they were attached
+	New         bool         // it was not in the store before; only what brought it says so
 	store       *Store
 }
 
@@ -104,6 +109,32 @@ func (b *Bundle) Image() (digest string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// Verify hashes all that the bundle consists of again, as before it is started.
+// progress is told how many of all bytes were hashed.
+func (b *Bundle) Verify(ctx context.Context, progress func(done, total int64)) error {
+	var done int64
+	for _, d := range b.Layers {
+		f, err := b.store.open(d.Digest)
+		if err != nil {
+			return err
+		}
+		hash := sha256.New()
+		_, err = io.Copy(hash, counted{cancellable{ctx, f}, func(n int64) { done += n; progress(done, b.Size) }})
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("verify a bundle: %w", err)
+		}
+		if got := "sha256:" + hex.EncodeToString(hash.Sum(nil)); got != d.Digest {
+			return damaged()
+		}
+	}
+	progress(b.Size, b.Size)
+	return nil
+}
+
+func damaged() error {
+	return fault.New(fault.Conflict, "bundle.damaged", "A file of the bundle store was changed after it was checked; import the bundle again.")
 }
 
 // Open opens one of the bundle's blobs. The store hashed it when it came.

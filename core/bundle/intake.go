@@ -83,7 +83,8 @@ func (in *intake) accept(root Descriptor, referrers []Descriptor) (*Bundle, erro
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(listed, func(d Descriptor) bool { return d.Digest == root.Digest }) {
+	fresh := !slices.ContainsFunc(listed, func(d Descriptor) bool { return d.Digest == root.Digest })
+	if fresh {
 		listed = append(listed, root)
 	}
 	for _, r := range referrers {
@@ -94,7 +95,12 @@ func (in *intake) accept(root Descriptor, referrers []Descriptor) (*Bundle, erro
 	if err := s.writeIndex(listed); err != nil {
 		return nil, err
 	}
-	return s.read(root, listed)
+	b, err := s.read(root, listed)
+	if err != nil {
+		return nil, err
+	}
+	b.New = fresh
+	return b, nil
 }
 
 // checkBundle refuses an OCI manifest that is no bundle, or names what is not here.

@@ -2,6 +2,7 @@ package bundle
 
 // Media types of a bundle and of what refers to it.
 const (
+	TypeFile      = "application/vnd.vivified.plugin.v1+tar"           // a .vvplugin
 	TypeBundle    = "application/vnd.vivified.plugin.v1"               // artifactType of the OCI manifest
 	TypeManifest  = "application/vnd.vivified.plugin.manifest.v1+json" // its config: manifest.json or plugin.json
 	TypeScripts   = "application/vnd.vivified.isolate.v1.tar+gzip"     // layer: the files of an isolate plugin

@@ -299,7 +299,7 @@ func (s *Store) small(d Descriptor, most int64) ([]byte, error) {
 		return nil, tooLarge("one of its documents has more than %d bytes", most)
 	}
 	if digestOf(data) != d.Digest {
-		return nil, fault.New(fault.Conflict, "bundle.damaged", "A file of the bundle store was changed after it was checked; import the bundle again.")
+		return nil, damaged()
 	}
 	return data, nil
 }

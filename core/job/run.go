@@ -63,6 +63,10 @@ func (r *Run) Kept(name string, into any) bool {
 	return ok && json.Unmarshal(data, into) == nil
 }
 
+// Save makes what was kept durable before the step has ended: what it is about to
+// do, for an undo that comes after a crash.
+func (r *Run) Save(ctx context.Context) error { return r.service.note(ctx, r) }
+
 // Note says for people what came of the stage under way.
 func (r *Run) Note(format string, args ...any) {
 	r.mu.Lock()

@@ -169,12 +169,14 @@ func (s *Service) Import(ctx context.Context, r io.Reader, from string) (*Versio
 	if err != nil {
 		return nil, s.refused(ctx, from, err)
 	}
-	if _, broken := s.manifest(b); broken != nil {
+	if _, broken := s.manifest(b); broken != nil && b.New {
 		return nil, s.refused(ctx, from, errors.Join(broken, s.Store.Remove(b.Digest)))
+	} else if broken != nil {
+		return nil, s.refused(ctx, from, broken)
 	}
 	v, err := s.Version(ctx, b.Digest)
-	if err != nil {
-		return nil, err
+	if err != nil || !b.New {
+		return v, err
 	}
 	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		return audit.Append(ctx, q, audit.Entry{

@@ -36,6 +36,13 @@ const (
 	PluginStorage
 	PluginLogBytes
 
+	MarketplaceSignatures
+	MarketplaceAllowPlugins
+	MarketplaceAllowPublishers
+	MarketplaceBlockPlugins
+	MarketplaceBlockPublishers
+	MarketplaceFolder
+
 	EgressAutoApprove
 	EgressAutoApprovePorts
 	BlockedDomains
@@ -159,6 +166,19 @@ var declared = [keyCount]Definition{
 		Description: "Size of the volume of such a plugin, in MiB."},
 	PluginLogBytes: {Name: "plugin_log_bytes", Group: "Plugins", Type: TypeInt, Min: megabyte, Max: 1 << 30, Default: "10485760", Class: trait.Internal, Restart: true, See: trait.SystemMonitor, Edit: manage,
 		Description: "How much of what each plugin writes to its output is kept, in bytes; the oldest goes."},
+
+	MarketplaceSignatures: {Name: "marketplace_signatures", Group: "Marketplace", Type: TypeInt, Min: 0, Max: 10, Default: "0", Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "How many different trusted keys must have signed a plugin before it may be installed or started; 0: none."},
+	MarketplaceAllowPlugins: {Name: "marketplace_allow_plugins", Group: "Marketplace", Type: TypeStrings, Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Ids of the plugins that may be installed; empty: any."},
+	MarketplaceAllowPublishers: {Name: "marketplace_allow_publishers", Group: "Marketplace", Type: TypeStrings, Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Publishers whose plugins may be installed; empty: any."},
+	MarketplaceBlockPlugins: {Name: "marketplace_block_plugins", Group: "Marketplace", Type: TypeStrings, Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Ids of plugins, or digests of single bundles, that may not be installed."},
+	MarketplaceBlockPublishers: {Name: "marketplace_block_publishers", Group: "Marketplace", Type: TypeStrings, Class: trait.Internal, See: manage, Edit: trait.Admin,
+		Description: "Publishers whose plugins may not be installed."},
+	MarketplaceFolder: {Name: "marketplace_folder", Group: "Marketplace", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "Folder whose .vvplugin files are put on the shelf; empty: plugins in the data directory."},
 
 	EgressAutoApprove: {Name: "egress_auto_approve", Group: "Egress", Type: TypeBool, Default: "false", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: manage,
 		Description: "Approve the domains a plugin declares when it is enabled (development)."},
