@@ -221,4 +221,3 @@ func (m *Manager) RuntimeKinds() []string {
 	slices.Sort(kinds)
 	return kinds
 }
-
