@@ -92,6 +92,9 @@ func (s *Service) MakeBreakGlass(ctx context.Context, in NewBreakGlass) (Sealed,
 		if err := s.allowed(ctx, User{}, u); err != nil {
 			return err
 		}
+		if err := s.endless(ctx, q, u.Traits); err != nil {
+			return err
+		}
 		if err := q.BreakGlassPut(ctx, db.BreakGlassPutParams{UserID: u.ID, MadeBy: granter(ctx), At: at, ExpiresAt: expires}); err != nil {
 			return err
 		}
@@ -119,6 +122,9 @@ func (s *Service) RotateBreakGlass(ctx context.Context, id uuid.UUID, until time
 			return err
 		}
 		if err := s.reaches(ctx, u.Traits); err != nil {
+			return err
+		}
+		if err := s.endless(ctx, q, u.Traits); err != nil {
 			return err
 		}
 		if _, err := q.BreakGlassGet(ctx, id); err != nil {

@@ -23,9 +23,10 @@ type reform struct {
 // govern makes a reform, and is the only way to make one: of a person, a group, a
 // role or what an identity provider says. One is made at a time on all replicas.
 //
-// Whoever acts must reach what everybody whose rights change had and has; nobody
-// ends up with traits that exclude each other; somebody goes on administering
-// without an end; and the sessions of those whose rights changed end with it.
+// Whoever acts must reach what everybody whose rights change had and has, and gives
+// nothing for longer than their own right lasts; nobody ends up with traits that
+// exclude each other; somebody goes on administering without an end; and the
+// sessions of those whose rights changed end with it.
 func (s *Service) govern(ctx context.Context, r reform) error {
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) error { return s.governIn(ctx, q, r) })
 	if err == nil {
@@ -48,12 +49,29 @@ func (s *Service) governIn(ctx context.Context, q *db.Queries, r reform) error {
 	if err != nil {
 		return err
 	}
+	term, err := s.tenureOf(ctx, q) // as it was: nobody makes their own longer either
+	if err != nil {
+		return err
+	}
+	had, err := s.endsOf(ctx, q, keysOf(before))
+	if err != nil {
+		return err
+	}
 	if err := r.make(q); err != nil {
 		return err
 	}
 	after, err := s.touched(ctx, q, r, keysOf(before)...)
 	if err != nil {
 		return err
+	}
+	has, err := s.endsOf(ctx, q, keysOf(after))
+	if err != nil {
+		return err
+	}
+	for id, u := range after {
+		if err := s.lasting(term, u.Name, had[id], has[id]); err != nil {
+			return err
+		}
 	}
 	var changed []uuid.UUID
 	for id := range after {

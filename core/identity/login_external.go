@@ -209,7 +209,10 @@ func (s *Service) MayMap(ctx context.Context, e External) error {
 	if err != nil {
 		return err
 	}
-	return s.reaches(ctx, set)
+	if err := s.reaches(ctx, set); err != nil {
+		return err
+	}
+	return s.endless(ctx, db.New(s.Pool), set)
 }
 
 // TraitsOf returns the effective traits that a mapping gives by itself, by name.
