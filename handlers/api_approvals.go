@@ -73,7 +73,7 @@ func (s *Server) listApprovals(c echo.Context) error {
 		Subject: c.QueryParam("subject"), Cursor: c.QueryParam("cursor"),
 	}
 	if f.Kind != "" && !slices.Contains(approval.Kinds(), f.Kind) {
-		return fault.New(fault.Invalid, "query.kind", "The kind is egress, widening, elevation or grant.")
+		return fault.New(fault.Invalid, "query.kind", "The kind is egress, widening, elevation, grant, policy or setting.")
 	}
 	var err error
 	if f.Limit, err = pageSize(c, 50, 200); err != nil {

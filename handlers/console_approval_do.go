@@ -87,7 +87,7 @@ func (s *Server) wordFields(r approval.Request, in url.Values, approve bool) []*
 		usual = 30
 	}
 	switch {
-	case !approve || r.Kind == approval.Widening:
+	case !approve || slices.Contains(untimed, r.Kind):
 		return []*views.Field{reasonField(in)}
 	case r.Kind == approval.Egress:
 		fields := approvalFields(in)
@@ -126,12 +126,17 @@ func (s *Server) confirmWord(c echo.Context, status int, r approval.Request, app
 	return ask(c, v, status, at(views.PathApprovals, "Home", "", "Approvals", views.PathApprovals, title, path), q)
 }
 
+// untimed are the kinds that are given as they were asked for, and last.
+var untimed = []approval.Kind{approval.Widening, approval.Policy, approval.Setting}
+
 // wordText says what follows from an approval.
 var wordText = map[approval.Kind]string{
 	approval.Egress:    "Its requests to this host pass the proxy lane on these terms, and each is recorded.",
 	approval.Widening:  "It goes on running. What its manifest asks for counts from then on; until then the old one does.",
 	approval.Elevation: "They hold it from now on until it ends, and sign in again to use it. Every use is recorded.",
 	approval.Grant:     "Its calls pass the operator lane until this ends, and each is recorded.",
+	approval.Policy:    "The rules are in force everywhere within a second.",
+	approval.Setting:   "It is changed at once, on the word of two people.",
 }
 
 // decideRequest handles POST /console/approvals/:id/approve and /deny.
@@ -178,11 +183,12 @@ func (s *Server) decideRequest(approve bool) echo.HandlerFunc {
 // field, and ok is false.
 func readTerms(k approval.Kind, in url.Values, fields []*views.Field) (t approval.Terms, ok bool) {
 	switch k {
-	case approval.Widening:
-		return t, true
 	case approval.Egress:
 		a, ok := readApproval(in, fields, time.Now())
 		return egressAsk(a).Terms, ok
+	}
+	if slices.Contains(untimed, k) {
+		return t, true
 	}
 	t.Days, ok = readDays(in, fields)
 	return t, ok

@@ -66,15 +66,6 @@ func (s *Server) approvalsPage(c echo.Context) error {
 			props.Tabs = append(props.Tabs, views.Tab{Label: t.label, Href: strings.TrimSuffix(views.PathApprovals+"?"+to.Encode(), "?"), Current: i == j})
 		}
 	}
-	if tab.filter.State == approval.Waiting && f.Kind == "" && f.Cursor == "" {
-		rules, err := v.publications(ctx)
-		if err != nil {
-			return err
-		}
-		for _, w := range rules {
-			props.Rows = append(props.Rows, v.publicationRow(ctx, w))
-		}
-	}
 	for _, r := range page.Requests {
 		props.Rows = append(props.Rows, v.approvalRow(ctx, r))
 	}
@@ -127,6 +118,9 @@ func (v *visit) asker(ctx context.Context, id string) views.Party {
 
 // wants says what a request is about, as a sentence.
 func (v *visit) wants(ctx context.Context, r approval.Request) string {
+	if r.Kind == approval.Policy || r.Kind == approval.Setting {
+		return v.wantsOfTwo(ctx, r)
+	}
 	who := v.nameOf(ctx, r.Subject)
 	switch {
 	case r.Kind == approval.Elevation:
@@ -150,6 +144,9 @@ func approvalTerms(r approval.Request) string {
 	if len(t.Operations) > 0 {
 		parts = append(parts, joined(t.Operations))
 	}
+	if r.Kind == approval.Policy {
+		parts = append(parts, joined(t.Adds))
+	}
 	if r.Kind == approval.Widening {
 		parts = append(parts, "version "+t.Version, shortened(t.Adds))
 	}
@@ -166,6 +163,9 @@ func (v *visit) approvalActions(ctx context.Context, r approval.Request) []views
 	}
 	title := v.wants(ctx, r)
 	path := func(verb string) string { return views.ApprovalPath(r.ID.String(), verb) }
+	if r.Kind == approval.Policy { // its questions show what changes
+		path = func(verb string) string { return views.PolicyWaitingPath(r.Object, verb) }
+	}
 	var actions []views.Action
 	if may := approval.MayDecide(v.who.Traits, r.Kind); may || v.has(trait.Approver) {
 		why := v.whyNotDecide(ctx, r, may)
@@ -192,7 +192,7 @@ func (v *visit) whyNotDecide(ctx context.Context, r approval.Request, may bool) 
 	if !r.Concerns(v.who.ID) {
 		return nil
 	}
-	if last, err := v.Identity.IsLastAdministrator(ctx); err == nil && last && v.Approvals.OwnWord() {
+	if v.Approvals.MayDecideOwn(ctx, r.Kind) {
 		return nil
 	}
 	return &views.Why{Text: "Nobody decides what they asked for, or would get.", Grantors: v.decidersBut(ctx, r)}
@@ -246,6 +246,9 @@ func (s *Server) approvalPage(c echo.Context) error {
 
 // approvalFacts lists what is asked for.
 func (v *visit) approvalFacts(ctx context.Context, r approval.Request) []views.KV {
+	if r.Kind == approval.Policy || r.Kind == approval.Setting {
+		return v.factsOfTwo(r)
+	}
 	subject := v.asker(ctx, r.Subject)
 	facts := []views.KV{{Label: "For", Value: subject.Name, Href: subject.Href}}
 	add := func(label, value string, mono bool) {

@@ -59,7 +59,7 @@ func (v *visit) attention(ctx context.Context) ([]views.Attention, error) {
 // approvalAttention counts the requests that wait for whoever looks.
 func (v *visit) approvalAttention(ctx context.Context) []views.Attention {
 	counts, total, parts := v.approvals(ctx), 0, []string{}
-	for _, k := range append(approval.Kinds(), policyKind) {
+	for _, k := range approval.Kinds() {
 		if n := counts[k]; n > 0 {
 			total += n
 			parts = append(parts, strings.ToLower(views.ApprovalKind(k).Word())+": "+strconv.Itoa(n))

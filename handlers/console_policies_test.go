@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"regexp"
 	"strings"
 	"testing"
@@ -142,12 +143,22 @@ func TestTwoPersonsPublish(t *testing.T) {
 	if approve == "" {
 		t.Fatal("the second person is not led to what waits")
 	}
+	inbox := joel.get("/console/approvals?kind=policy")
+	inbox.shows(t, 200, "Mara Lindqvist wants to publish rules", "4 lines added", "Quiet")
+	if !slices.Contains(inbox.links(), approve) {
+		t.Error("the inbox does not lead to the question that shows what changes")
+	}
+	mara.get("/console/approvals").shows(t, 200, "Nobody decides what they asked for")
+	if status, answer := c.api(c.token(adminAt), "PUT", "/admin/config", map[string]any{"key": "policy_four_eyes", "value": false}); status != http.StatusConflict || answer["code"] != "settings.two_people" {
+		t.Errorf("one person switches it off: %d %v", status, answer)
+	}
 	joel.get(approve).shows(t, 200, "Publish what Mara Lindqvist asks for?", "4 lines added", "Quiet")
 	joel.post(approve, url.Values{"reason": {""}}).shows(t, 422, "Say why")
 	mara.post(approve, url.Values{"reason": {"Yes"}}).shows(t, 403, "A second person has to approve it")
 	joel.follow(joel.post(approve, url.Values{"reason": {"Agreed"}})).shows(t, 200, "Version 1 is in force", "admin.quiet")
 	joel.get("/console/policies/versions").shows(t, 200, "approved by Joel Whitaker")
 	joel.post(approve, url.Values{"reason": {"Agreed"}}).shows(t, 404)
+	joel.get("/console/approvals?tab=decided").shows(t, 200, "Mara Lindqvist wants to publish rules", "Approved")
 }
 
 func TestReplaysInTheConsole(t *testing.T) {

@@ -126,12 +126,6 @@ func (v *visit) approvals(ctx context.Context) map[approval.Kind]int {
 	if err != nil {
 		return nil
 	}
-	rules, err := v.publications(ctx)
-	for _, w := range rules {
-		if err == nil && w.Author != v.who.ID && v.has(trait.PolicyManager) {
-			counts[policyKind]++
-		}
-	}
 	return counts
 }
 

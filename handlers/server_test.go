@@ -157,8 +157,9 @@ func newCore(t testing.TB, edits ...setting) *core {
 	c.URL = "http://" + listener.Addr().String()
 	c.Identity = must(identity.Open(t.Context(), identity.Config{
 		Pool: c.DB.Pool, Plugins: c.Registry, Sealer: sealer, Record: writer, Issuer: c.URL, Plain: true, Waker: bus, Log: logger,
-		Traits:  func() *trait.Registry { return c.Registry.Snapshot().Traits() },
-		Hashing: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+		Traits:   func() *trait.Registry { return c.Registry.Snapshot().Traits() },
+		FourEyes: func() bool { return c.Settings.Bool(settings.ApprovalFourEyes) },
+		Hashing:  &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}))(t)
 	run("identity", c.Identity.Run)
 	c.SSO = must(sso.Open(sso.Config{
@@ -214,7 +215,9 @@ func newCore(t testing.TB, edits ...setting) *core {
 	run("canonical lane", c.Events.Run)
 	run("proxy lane", egress.Run)
 	run("operator lane", calls.Run)
-	approvals := approval.New(approval.Config{Pool: c.DB.Pool, Registry: c.Registry, People: c.Identity, Manifests: c.Plugins, Replica: "test", Log: logger})
+	approvals := approval.New(approval.Config{Pool: c.DB.Pool, Registry: c.Registry, People: c.Identity, Manifests: c.Plugins, Rules: c.Rules, Settings: c.Settings, Replica: "test", Log: logger,
+		FourEyes: func() bool { return c.Settings.Bool(settings.ApprovalFourEyes) }})
+	c.Rules.Show(approvals)
 
 	c.Server = handlers.New(handlers.Config{
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Installer: c.Installer, Shelf: c.Installer.Shelf, Jobs: c.Installer.Jobs, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,

@@ -29,6 +29,7 @@ var approvalKinds = map[ApprovalKind]kindLook{
 	"elevation": {"user-cog", "Elevation"},
 	"grant":     {"arrow-left-right", "Grant"},
 	"policy":    {"scale", "Policy"},
+	"setting":   {"settings", "Setting"},
 }
 
 func (k ApprovalKind) look() kindLook {
@@ -44,7 +45,6 @@ func (k ApprovalKind) Word() string { return k.look().word }
 // ApprovalRow is one request in the inbox.
 type ApprovalRow struct {
 	ID      string
-	Href    string // its page, where that is not one of the inbox
 	Kind    ApprovalKind
 	Title   string // "Fax Bridge wants to reach api.example.com"
 	Terms   string // "for 7 days, GET, port 443"
@@ -55,13 +55,6 @@ type ApprovalRow struct {
 	Expires time.Time // until when it can be decided
 	State   Status
 	Actions []Action
-}
-
-func (r ApprovalRow) href() string {
-	if r.Href != "" {
-		return r.Href
-	}
-	return ApprovalPath(r.ID)
 }
 
 // ApprovalDetail is one request, whole.

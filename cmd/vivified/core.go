@@ -146,6 +146,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 				Fresh: conf.Duration(settings.StepUp), BreakGlass: conf.Duration(settings.BreakGlassSession),
 			}
 		},
+		FourEyes:   func() bool { return conf.Bool(settings.ApprovalFourEyes) },
 		KeyLife:    func() time.Duration { return conf.Duration(settings.KeyLife) },
 		LocalLogin: func() bool { return conf.Bool(settings.AuthLocalLogin) || conf.Bool(settings.AuthLocalLoginRescue) },
 	})
@@ -214,10 +215,12 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		return nil, err
 	}
 	approvals := approval.New(approval.Config{
-		Pool: pool, Registry: plugins, People: people, Manifests: manager, Replica: replica, Log: log,
-		Life:    func() time.Duration { return conf.Duration(settings.ApprovalLife) },
-		OwnWord: func() bool { return conf.Bool(settings.ApprovalOwnLastAdmin) },
+		Pool: pool, Registry: plugins, People: people, Manifests: manager, Rules: book, Settings: conf, Replica: replica, Log: log,
+		Life:     func() time.Duration { return conf.Duration(settings.ApprovalLife) },
+		OwnWord:  func() bool { return conf.Bool(settings.ApprovalOwnLastAdmin) },
+		FourEyes: func() bool { return conf.Bool(settings.ApprovalFourEyes) },
 	})
+	book.Show(approvals)
 	c.run("approvals", approvals.Run)
 
 	c.server = handlers.New(handlers.Config{

@@ -2,7 +2,6 @@ package approval
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,7 +51,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (r Request, joined bool, err e
 
 // put keeps a request that was checked.
 func (s *Service) put(ctx context.Context, a Ask, who actor.Actor) (r Request, joined bool, err error) {
-	terms, err := json.Marshal(a.Terms)
+	terms, err := a.Terms.text()
 	if err != nil {
 		return Request{}, false, err
 	}
@@ -109,6 +108,15 @@ func (s *Service) record(ctx context.Context, q *db.Queries, action string, r Re
 // Withdraw takes back what whoever acts asked for. While others ask for the same,
 // it goes on waiting.
 func (s *Service) Withdraw(ctx context.Context, id uuid.UUID) (r Request, err error) {
+	if r, err = s.Get(ctx, id); err != nil {
+		return Request{}, err
+	}
+	if publication, err := uuid.Parse(r.Object); r.Kind == Policy && err == nil && s.Rules != nil {
+		if err := s.Rules.Withdraw(ctx, publication); err != nil {
+			return Request{}, err
+		}
+		return s.Get(ctx, id)
+	}
 	who := actor.From(ctx)
 	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		row, err := q.ApprovalLock(ctx, who.Tenant, id)

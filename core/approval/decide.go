@@ -40,6 +40,9 @@ func (s *Service) Decide(ctx context.Context, id uuid.UUID, v Verdict) (Request,
 	if r.State != Waiting {
 		return Request{}, decided(r.State)
 	}
+	if r.Kind == Policy {
+		return s.publishing(ctx, r, v)
+	}
 	terms := r.Terms
 	if v.Terms != nil {
 		terms = merged(r.Kind, r.Terms, *v.Terms)
@@ -65,6 +68,9 @@ func (s *Service) Decide(ctx context.Context, id uuid.UUID, v Verdict) (Request,
 		r, err = s.speak(ctx, q, requestOf(row, askers), terms, v, act)
 		return err
 	})
+	if errors.Is(err, alone) {
+		err = s.first(ctx, Ask{Kind: r.Kind, Subject: r.Subject, Object: r.Object, Terms: terms, Reason: v.Reason})
+	}
 	if err != nil {
 		return Request{}, err
 	}
@@ -84,6 +90,9 @@ func (s *Service) speak(ctx context.Context, q *db.Queries, r Request, terms Ter
 	own, err := s.fourEyes(ctx, r)
 	if err != nil {
 		return r, err
+	}
+	if v.Approve && s.needsSecond(r, who.ID) {
+		return r, alone
 	}
 	made, err := do(ctx, q)
 	if err != nil {
@@ -148,8 +157,12 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 	err = db.InTx(ctx, s.Pool, func(q *db.Queries) error {
 		row, err := q.ApprovalWaiting(ctx, db.ApprovalWaitingParams{TenantID: who.Tenant, Kind: string(a.Kind), Subject: a.Subject, Object: a.Object})
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && !s.now().Before(row.ExpiresAt) {
-			if _, err := s.fourEyes(ctx, Request{Kind: a.Kind, Subject: a.Subject}); err != nil {
+			unasked := Request{Kind: a.Kind, Subject: a.Subject}
+			if _, err := s.fourEyes(ctx, unasked); err != nil {
 				return err
+			}
+			if s.needsSecond(unasked, who.ID) {
+				return alone
 			}
 			_, err = doing(ctx, q)
 			return err
@@ -169,6 +182,9 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 		_, err = s.speak(ctx, q, r, merged(a.Kind, r.Terms, a.Terms), Verdict{Approve: true, Reason: a.Reason}, doing)
 		return err
 	})
+	if errors.Is(err, alone) {
+		err = s.first(ctx, a)
+	}
 	if err != nil {
 		return Made{}, err
 	}
@@ -182,6 +198,9 @@ func merged(k Kind, asked, given Terms) Terms {
 	given.Learned, given.Version, given.Adds = asked.Learned, asked.Version, asked.Adds
 	if k == Elevation || k == Widening {
 		given.Traits = asked.Traits
+	}
+	if k == Setting {
+		return asked
 	}
 	return given
 }
@@ -206,6 +225,9 @@ func (s *Service) fourEyes(ctx context.Context, r Request) (own bool, err error)
 	if !r.Concerns(actor.From(ctx).ID) {
 		return false, nil
 	}
+	if slices.Contains(without, r.Kind) {
+		return false, fault.New(fault.Denied, "approval.own", "Nobody decides what they asked for where two people have to agree; somebody else who may has to.")
+	}
 	last, err := s.People.IsLastAdministrator(ctx)
 	if err != nil {
 		return false, err
@@ -229,11 +251,14 @@ func decided(state State) *fault.Fault {
 
 // announce makes what was given count at once, here and elsewhere.
 func (s *Service) announce(ctx context.Context, k Kind) {
-	if k == Elevation {
+	switch k {
+	case Elevation:
 		s.People.Announce(ctx)
-		return
+	case Setting:
+		s.Settings.Announce(ctx)
+	default:
+		s.Registry.Announce(ctx)
 	}
-	s.Registry.Announce(ctx)
 }
 
 // checkTerms returns an Unprocessable fault for an end that cannot be.

@@ -44,8 +44,12 @@ func (s *Service) check(ctx context.Context, a *Ask) error {
 		return s.checkElevation(ctx, a)
 	case Grant:
 		return s.checkGrant(a)
+	case Setting:
+		return s.checkSetting(ctx, a)
+	case Policy:
+		return violation("approval.kind", "/kind", "Rules are published from their draft, which asks by itself.", "Publish the draft.")
 	}
-	return violation("approval.kind", "/kind", "There is no such kind of request.", "Ask for egress, widening, elevation or grant.")
+	return violation("approval.kind", "/kind", "There is no such kind of request.", "Ask for egress, widening, elevation, grant or setting.")
 }
 
 func (s *Service) plugin(id string) (*registry.Plugin, error) {
@@ -170,6 +174,8 @@ func (s *Service) prepare(ctx context.Context, k Kind, subject, object string, t
 		return func(ctx context.Context, q *db.Queries) (Made, error) { return Made{}, s.Registry.AcceptIn(ctx, q, a) }, err
 	case Elevation:
 		return s.elevate(ctx, subject, t.Traits, reason, until)
+	case Setting:
+		return s.change(subject, object, reason)
 	}
 	return func(ctx context.Context, q *db.Queries) (Made, error) {
 		g, err := s.Registry.GiveIn(ctx, q, registry.Grant{Caller: subject, Target: object, Operations: t.Operations, Reason: reason, ExpiresAt: until})

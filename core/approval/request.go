@@ -16,16 +16,19 @@ type Kind string
 
 // The kinds. Subject and Object of a request are, in this order: the plugin and
 // the host; the plugin and the digest of what waits; the person and the traits,
-// joined by a plus sign; the calling plugin and the one to be called.
+// joined by a plus sign; the calling plugin and the one to be called; the policy
+// and the publication; the setting and its new value as JSON.
 const (
 	Egress    Kind = "egress"
 	Widening  Kind = "widening"
 	Elevation Kind = "elevation"
 	Grant     Kind = "grant"
+	Policy    Kind = "policy"  // rules to be published, where two people publish
+	Setting   Kind = "setting" // one that nobody changes alone
 )
 
 // Kinds are all there are.
-func Kinds() []Kind { return []Kind{Egress, Widening, Elevation, Grant} }
+func Kinds() []Kind { return []Kind{Egress, Widening, Elevation, Grant, Policy, Setting} }
 
 // State is a request's place in its life.
 type State string
@@ -66,6 +69,9 @@ func (t Terms) end(now time.Time) *time.Time {
 	end := now.Add(time.Duration(t.Days) * day)
 	return &end
 }
+
+// text returns terms as they are kept.
+func (t Terms) text() ([]byte, error) { return json.Marshal(t) }
 
 const day = 24 * time.Hour
 
@@ -135,6 +141,8 @@ var deciders = map[Kind][]trait.ID{
 	Widening:  {trait.PluginManager, trait.Approver},
 	Elevation: {trait.UserManager},
 	Grant:     {trait.PolicyManager, trait.PluginManager},
+	Policy:    {trait.PolicyManager},
+	Setting:   {trait.ConfigManager},
 }
 
 // Deciders returns the traits of which one lets a person decide on a kind.

@@ -31,12 +31,19 @@ type Config struct {
 	Registry  *registry.Registry
 	People    *identity.Service
 	Manifests Manifests
-	Replica   string // this replica's name, under which it holds its lease
+	Rules     Rules    // nil: no rules are published by two people
+	Settings  Settings // nil: no setting is changed by two
+	Replica   string   // this replica's name, under which it holds its lease
 
 	Life    func() time.Duration // how long a request waits; default 14 days
 	OwnWord func() bool          // whether the last administrator may decide what they asked for; default yes
-	Now     func() time.Time     // default time.Now
-	Log     *slog.Logger         // default slog.Default
+
+	// FourEyes says whether two people give: what was not asked for by another person
+	// becomes a request. Default no.
+	FourEyes func() bool
+
+	Now func() time.Time // default time.Now
+	Log *slog.Logger     // default slog.Default
 }
 
 // Service keeps the requests of an installation. It is safe for concurrent use.
@@ -49,6 +56,9 @@ func New(c Config) *Service {
 	}
 	if c.OwnWord == nil {
 		c.OwnWord = func() bool { return true }
+	}
+	if c.FourEyes == nil {
+		c.FourEyes = func() bool { return false }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -20,6 +20,7 @@ import (
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/manifest"
 	"github.com/vivified/vivified/core/registry"
+	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/db"
@@ -37,6 +38,8 @@ type world struct {
 	people   *identity.Service
 	registry *registry.Registry
 	plugins  *pluginmgr.Manager
+	conf     *settings.Settings
+	rules    *rulebook.Rulebook
 
 	mu      sync.Mutex
 	ahead   time.Duration // of the real time
@@ -75,6 +78,7 @@ func newWorld(t *testing.T) *world {
 	w.registry = must(registry.Open(t.Context(), registry.Config{Pool: w.db.Pool, Waker: deaf{}, Log: quiet}))(t)
 	w.people = must(identity.Open(t.Context(), identity.Config{
 		Pool: w.db.Pool, Plugins: w.registry, Sealer: sealer, Record: writer, Issuer: "http://127.0.0.1", Plain: true, Log: quiet, Now: w.now,
+		FourEyes: func() bool { return conf.Bool(settings.ApprovalFourEyes) },
 		Traits:  func() *trait.Registry { return w.registry.Snapshot().Traits() },
 		Hashing: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}))(t)
@@ -85,10 +89,18 @@ func newWorld(t *testing.T) *world {
 		Pool: w.db.Pool, Registry: w.registry, Principals: w.people, Settings: conf, Runtimes: map[string]pluginmgr.Runtime{manifest.External: reach},
 		Policy: func() pluginmgr.Policy { return pluginmgr.Policy{Registration: "open", Networks: loopback} }, Replica: "test", Log: quiet,
 	})
+	w.conf = conf
+	w.rules = must(rulebook.Open(t.Context(), rulebook.Config{
+		Pool: w.db.Pool, Audit: audit.NewStore(w.db.Pool), Waker: deaf{}, Replica: "test", Log: quiet,
+		Traits:   func() *trait.Registry { return w.registry.Snapshot().Traits() },
+		FourEyes: func() bool { return conf.Bool(settings.PolicyFourEyes) },
+	}))(t)
 	w.Service = approval.New(approval.Config{
-		Pool: w.db.Pool, Registry: w.registry, People: w.people, Manifests: w.plugins, Replica: "test", Log: quiet, Now: w.now,
-		OwnWord: func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ownWord },
+		Pool: w.db.Pool, Registry: w.registry, People: w.people, Manifests: w.plugins, Rules: w.rules, Settings: conf, Replica: "test", Log: quiet, Now: w.now,
+		OwnWord:  func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ownWord },
+		FourEyes: func() bool { return conf.Bool(settings.ApprovalFourEyes) },
 	})
+	w.rules.Show(w.Service)
 	return w
 }
 

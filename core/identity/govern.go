@@ -18,6 +18,8 @@ type reform struct {
 	touches func(*db.Queries) ([]uuid.UUID, error)         // whose rights it may change; asked before and after
 	make    func(*db.Queries) error                        // the change itself
 	record  func(q *db.Queries, changed []uuid.UUID) error // of those whose rights did change
+
+	agreed bool // two people agreed on it
 }
 
 // govern makes a reform, and is the only way to make one: of a person, a group, a
@@ -71,6 +73,9 @@ func (s *Service) governIn(ctx context.Context, q *db.Queries, r reform) error {
 	for id, u := range after {
 		if err := s.lasting(term, u.Name, had[id], has[id]); err != nil {
 			return err
+		}
+		if !r.agreed && term.bound && s.FourEyes() && len(s.gained(had[id], has[id])) > 0 {
+			return fault.New(fault.Conflict, "identity.four_eyes", "Two people give sensitive traits here: ask for them under Approvals, and somebody else approves.")
 		}
 	}
 	var changed []uuid.UUID

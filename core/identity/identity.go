@@ -69,6 +69,8 @@ type Config struct {
 	Waker   Waker                  // nil: no other replica
 	Plain   bool                   // plain http on loopback: the cookie is vv_session and not Secure
 
+	FourEyes func() bool // whether two people give sensitive traits; default: one does
+
 	LocalLogin func() bool // whether passwords kept here sign people in; default: they do
 
 	SetupToken string // fixes the one-time token of the first run; default: a random one
@@ -123,6 +125,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Demands = DefaultDemands
 	}
 	c.Hashing = cmp.Or(c.Hashing, &hashing)
+	if c.FourEyes == nil {
+		c.FourEyes = func() bool { return false }
+	}
 	if c.LocalLogin == nil {
 		c.LocalLogin = func() bool { return true }
 	}

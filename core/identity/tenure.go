@@ -77,16 +77,24 @@ func (s *Service) lasting(t tenure, name string, had, has ends) error {
 	if !t.bound {
 		return nil
 	}
-	for id, end := range has {
-		before, held := had[id]
-		if one := s.Traits().Get(id); one.Sensitive && (!held || longer(end, before)) {
-			if until, ok := t.of(id); ok && longer(end, until) {
-				return fault.New(fault.Denied, "identity.tenure", "You may give %s until %s, when your own right ends; %s cannot have it for longer by you.",
-					one.Name, until.UTC().Format("2006-01-02 15:04 MST"), name)
-			}
+	for _, id := range s.gained(had, has) {
+		if until, ok := t.of(id); ok && longer(has[id], until) {
+			return fault.New(fault.Denied, "identity.tenure", "You may give %s until %s, when your own right ends; %s cannot have it for longer by you.",
+				s.Traits().Get(id).Name, until.UTC().Format("2006-01-02 15:04 MST"), name)
 		}
 	}
 	return nil
+}
+
+// gained returns the sensitive traits that somebody has anew, or for longer.
+func (s *Service) gained(had, has ends) []trait.ID {
+	var ids []trait.ID
+	for id, end := range has {
+		if before, held := had[id]; s.Traits().Get(id).Sensitive && (!held || longer(end, before)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // endless returns a Denied fault when whoever acts may give sensitive traits among

@@ -131,7 +131,7 @@ type TraitGrant struct {
 func (s *Service) GrantTrait(ctx context.Context, id uuid.UUID, g TraitGrant) (User, error) {
 	var after User
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) (err error) {
-		after, err = s.GrantTraitIn(ctx, q, id, g)
+		after, err = s.grantTrait(ctx, q, id, g, false)
 		return err
 	})
 	if err != nil {
@@ -141,9 +141,13 @@ func (s *Service) GrantTrait(ctx context.Context, id uuid.UUID, g TraitGrant) (U
 	return after, nil
 }
 
-// GrantTraitIn does what GrantTrait does in the transaction of q; call Announce
-// once that is committed.
+// GrantTraitIn does what GrantTrait does in the transaction of q, for whoever was
+// asked for it by another; call Announce once that is committed.
 func (s *Service) GrantTraitIn(ctx context.Context, q *db.Queries, id uuid.UUID, g TraitGrant) (User, error) {
+	return s.grantTrait(ctx, q, id, g, true)
+}
+
+func (s *Service) grantTrait(ctx context.Context, q *db.Queries, id uuid.UUID, g TraitGrant, agreed bool) (User, error) {
 	t, _, ok := s.Traits().Lookup(g.Trait)
 	if !ok || !t.Assignable.Has(trait.ToUser) {
 		return User{}, violation("trait.not_assignable", "/trait", "This trait does not exist or is not for people.", "Choose from the list of traits.")
@@ -155,7 +159,7 @@ func (s *Service) GrantTraitIn(ctx context.Context, q *db.Queries, id uuid.UUID,
 		return User{}, err
 	}
 	reason := printable(g.Reason, maxReason)
-	return s.changeIn(ctx, q, id, "user.grant", map[string]any{"trait": t.Name, "reason": reason}, func(q *db.Queries, u User) error {
+	return s.changeIn(ctx, q, id, agreed, "user.grant", map[string]any{"trait": t.Name, "reason": reason}, func(q *db.Queries, u User) error {
 		return q.UserTraitPut(ctx, db.UserTraitPutParams{
 			UserID: id, Trait: t.Name, Reason: reason, GrantedBy: granter(ctx), At: s.now(), ExpiresAt: g.Expires,
 		})
@@ -186,7 +190,7 @@ func (s *Service) RevokeTrait(ctx context.Context, id uuid.UUID, name string) (U
 func (s *Service) change(ctx context.Context, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
 	var after User
 	err := db.InTx(ctx, s.Pool, func(q *db.Queries) (err error) {
-		after, err = s.changeIn(ctx, q, id, action, detail, fn)
+		after, err = s.changeIn(ctx, q, id, false, action, detail, fn)
 		return err
 	})
 	if err != nil {
@@ -196,11 +200,12 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, action string, detai
 	return after, nil
 }
 
-// changeIn is change in the transaction of q.
-func (s *Service) changeIn(ctx context.Context, q *db.Queries, id uuid.UUID, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
+// changeIn is change in the transaction of q; agreed says that two people want it.
+func (s *Service) changeIn(ctx context.Context, q *db.Queries, id uuid.UUID, agreed bool, action string, detail map[string]any, fn func(*db.Queries, User) error) (User, error) {
 	var after User
 	var was, is json.RawMessage
 	err := s.governIn(ctx, q, reform{
+		agreed:  agreed,
 		touches: only(id),
 		make: func(q *db.Queries) error {
 			before, now, err := s.present(ctx, q, id)

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/audit"
@@ -49,10 +50,30 @@ type Config struct {
 	Log      *slog.Logger
 }
 
+// Inbox shows publications that wait beside what else waits for somebody's word.
+// Both are told in the transaction that keeps what they tell. approval.Service is one.
+type Inbox interface {
+	// Asked tells that a publication waits for a second person.
+	Asked(ctx context.Context, q *db.Queries, w Waiting) error
+	// Decided tells that one waits no more: approved, denied or withdrawn, and why.
+	Decided(ctx context.Context, q *db.Queries, id uuid.UUID, state, reason string) error
+}
+
+// Show has an inbox told of what waits. Call it before anything is served: the inbox
+// decides by the rulebook, so that neither can be made with the other.
+func (b *Rulebook) Show(i Inbox) { b.inbox = i }
+
+// nowhere is the inbox of a rulebook that was shown none.
+type nowhere struct{}
+
+func (nowhere) Asked(context.Context, *db.Queries, Waiting) error                     { return nil }
+func (nowhere) Decided(context.Context, *db.Queries, uuid.UUID, string, string) error { return nil }
+
 // Rulebook keeps the policy in force current and makes changes. Safe for
 // concurrent use.
 type Rulebook struct {
 	Config
+	inbox   Inbox
 	force   atomic.Pointer[inForce]
 	loading sync.Mutex    // one reader at a time, so that a slower, older read never wins
 	changed chan struct{} // somebody woke us
@@ -66,7 +87,7 @@ func Open(ctx context.Context, c Config) (*Rulebook, error) {
 		c.FourEyes = func() bool { return false }
 	}
 	c.Log = cmp.Or(c.Log, slog.Default())
-	b := &Rulebook{Config: c, changed: make(chan struct{}, 1), replays: make(chan replay, 1)}
+	b := &Rulebook{Config: c, inbox: nowhere{}, changed: make(chan struct{}, 1), replays: make(chan replay, 1)}
 	if err := b.Load(ctx); err != nil {
 		return nil, err
 	}

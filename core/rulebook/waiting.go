@@ -80,6 +80,9 @@ func (b *Rulebook) ask(ctx context.Context, q *db.Queries, c candidate, base int
 	if err != nil {
 		return w, err
 	}
+	if err := b.inbox.Asked(ctx, q, w); err != nil {
+		return w, err
+	}
 	return w, audit.Append(ctx, q, audit.Entry{
 		Action: "policy.request", Object: requestObject(w.ID), Outcome: audit.OK,
 		Detail: map[string]any{"comment": w.Comment, "base": base, "lines_added": w.Diff.Added, "lines_removed": w.Diff.Removed, "expires_at": w.ExpiresAt},
@@ -214,10 +217,13 @@ func over() error {
 func (b *Rulebook) decide(ctx context.Context, q *db.Queries, id uuid.UUID, state, reason string) error {
 	who := actor.From(ctx)
 	n, err := q.PolicyRequestDecide(ctx, db.PolicyRequestDecideParams{ID: id, State: state, DecidedBy: who.ID, DecidedName: who.Name, Reason: reason})
-	if err == nil && n == 0 {
+	if err != nil {
+		return err
+	}
+	if n == 0 {
 		return over()
 	}
-	return err
+	return b.inbox.Decided(ctx, q, id, state, reason)
 }
 
 func checkReason(reason string) (string, error) {

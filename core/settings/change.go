@@ -33,55 +33,74 @@ type Change struct {
 //
 // Faults: Denied settings.edit; Unprocessable settings.invalid, with a
 // violation for each broken rule; Conflict settings.version when somebody else
-// was faster.
+// was faster, settings.two_people for what one person does not change alone.
 func (s *Settings) Set(ctx context.Context, changes []Change, reason string) error {
-	b, err := s.attached()
+	b, values, err := s.checked(ctx, changes, reason)
 	if err != nil {
 		return err
 	}
-	if err := mayEdit(ctx, changes); err != nil {
-		return err
-	}
-	values, err := readChanges(changes, reason)
-	if err != nil {
-		return err
-	}
-	if err := s.guarded(ctx, changes, values); err != nil {
+	if err := s.notAlone(ctx, changes, values); err != nil {
 		return err
 	}
 	changed := false
-	err = db.InTx(ctx, b.Pool, func(q *db.Queries) error {
-		w := &write{q: q, sealer: b.Sealer, scope: globalScope, by: actor.From(ctx).ID, reason: reason}
-		if err := w.open(ctx); err != nil {
-			return err
-		}
-		if err := w.compare(changes); err != nil {
-			return err
-		}
-		before := overlay(s.fixed, w.list, b.Sealer)
-		if err := contradicts(before, changes, values); err != nil {
-			return err
-		}
-		for i, c := range changes {
-			raw, err := values[i].raw()
-			if err != nil {
-				return err
-			}
-			if err := w.put(ctx, put{key: c.Key.String(), secret: definitions[c.Key].Secret, value: raw}); err != nil {
-				return err
-			}
-		}
-		changed = len(w.entries) > 0
-		return w.close(ctx)
+	err = db.InTx(ctx, b.Pool, func(q *db.Queries) (err error) {
+		changed, err = s.setIn(ctx, q, b, changes, values, reason)
+		return err
 	})
 	if err != nil || !changed {
 		return broken("change settings", err)
 	}
+	s.announce(ctx, b)
+	return nil
+}
+
+// checked returns the values of changes that whoever acts may make.
+func (s *Settings) checked(ctx context.Context, changes []Change, reason string) (*backing, []*newValue, error) {
+	b, err := s.attached()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := mayEdit(ctx, changes); err != nil {
+		return nil, nil, err
+	}
+	values, err := readChanges(changes, reason)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, values, s.guarded(ctx, changes, values)
+}
+
+// setIn makes changes that were checked, and reports whether anything is different.
+func (s *Settings) setIn(ctx context.Context, q *db.Queries, b *backing, changes []Change, values []*newValue, reason string) (changed bool, err error) {
+	w := &write{q: q, sealer: b.Sealer, scope: globalScope, by: actor.From(ctx).ID, reason: reason}
+	if err := w.open(ctx); err != nil {
+		return false, err
+	}
+	if err := w.compare(changes); err != nil {
+		return false, err
+	}
+	before := overlay(s.fixed, w.list, b.Sealer)
+	if err := contradicts(before, changes, values); err != nil {
+		return false, err
+	}
+	for i, c := range changes {
+		raw, err := values[i].raw()
+		if err != nil {
+			return false, err
+		}
+		if err := w.put(ctx, put{key: c.Key.String(), secret: definitions[c.Key].Secret, value: raw}); err != nil {
+			return false, err
+		}
+	}
+	return len(w.entries) > 0, w.close(ctx)
+}
+
+// announce makes a committed change count, here and on every replica.
+func (s *Settings) announce(ctx context.Context, b *backing) {
 	s.wake(ctx, b, topic)
 	if err := s.reload(ctx, b); err != nil {
 		b.Log.WarnContext(ctx, "settings changed, not yet read back", "error", err)
 	}
-	return nil
 }
 
 // wake tells the other replicas. They also look by themselves, so a bus that is

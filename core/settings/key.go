@@ -42,6 +42,7 @@ type Definition struct {
 	Restart     bool // what runs reads it once, at start
 	Reach       Reach
 	See, Edit   trait.ID // which trait shows it, which one changes it
+	TwoPeople   string   // while it has this value, as in the environment, two people change it
 
 	check func(v any) string // more than the type can say: "" or what it must be
 }

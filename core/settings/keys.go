@@ -85,6 +85,7 @@ const (
 
 	ApprovalLife
 	ApprovalOwnLastAdmin
+	ApprovalFourEyes
 
 	AuditHeadsInterval
 	AuditGroupSize
@@ -255,8 +256,10 @@ var declared = [keyCount]Definition{
 
 	ApprovalLife: {Name: "approval_life", Group: "Approvals", Type: TypeDuration, Min: hour, Max: 365 * aDay, Default: "14d", Class: trait.Internal, See: trait.Viewer, Edit: trait.PolicyManager,
 		Description: "How long a request waits for somebody's word before it is over."},
-	ApprovalOwnLastAdmin: {Name: "approval_own_last_admin", Group: "Approvals", Type: TypeBool, Default: "true", Class: trait.Internal, See: trait.Viewer,
-		Description: "Let the last administrator decide what they asked for themselves; nobody else ever does."},
+	ApprovalOwnLastAdmin: {Name: "approval_own_last_admin", Group: "Approvals", Type: TypeBool, Default: "true", Class: trait.Internal, See: trait.Viewer, TwoPeople: "false",
+		Description: "Let the last administrator decide what they asked for themselves; nobody else ever does. Switching it on again takes two people."},
+	ApprovalFourEyes: {Name: "approval_four_eyes", Group: "Approvals", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.Viewer, TwoPeople: "true",
+		Description: "Whether two people give sensitive traits, egress, grants and wider manifests: one asks, another approves. Switching it off takes two people."},
 
 	AuditHeadsInterval: {Name: "audit_heads_interval", Group: "Audit", Type: TypeDuration, Min: second, Max: minute, Default: "1m", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Time between two signed heads of the audit chains."},
@@ -281,6 +284,6 @@ var declared = [keyCount]Definition{
 	AuditArchiveSecret: {Name: "audit_archive_secret", Group: "Audit", Class: trait.Confidential, Secret: true, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
 		Description: "Secret access key for the bucket."},
 
-	PolicyFourEyes: {Name: "policy_four_eyes", Group: "Policy", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.PolicyManager,
-		Description: "Whether a second person has to approve before rules are published."},
+	PolicyFourEyes: {Name: "policy_four_eyes", Group: "Policy", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.PolicyManager, TwoPeople: "true",
+		Description: "Whether a second person has to approve before rules are published. Switching it off takes two people."},
 }

@@ -349,7 +349,7 @@ func TestListFiltersByTraits(t *testing.T) {
 	if got := names(trait.Set{}); len(got) > 0 {
 		t.Errorf("nobody sees %v", got)
 	}
-	if d := cmp.Diff([]string{"public_url", "organisation", "blocked_domains", "approval_life", "approval_own_last_admin"}, names(trait.SetOf(trait.Viewer))); d != "" {
+	if d := cmp.Diff([]string{"public_url", "organisation", "blocked_domains", "approval_life", "approval_own_last_admin", "approval_four_eyes"}, names(trait.SetOf(trait.Viewer))); d != "" {
 		t.Errorf("a viewer sees (-want +got):\n%s", d)
 	}
 	if got := names(trait.SetOf(trait.EventViewer)); !slices.Equal(got, []string{"event_retention", "event_max_deliver", "event_max_age"}) {
