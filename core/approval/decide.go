@@ -68,7 +68,7 @@ func (s *Service) Decide(ctx context.Context, id uuid.UUID, v Verdict) (Request,
 		r, err = s.speak(ctx, q, requestOf(row, askers), terms, v, act)
 		return err
 	})
-	if errors.Is(err, alone) {
+	if errors.Is(err, errAlone) {
 		err = s.first(ctx, Ask{Kind: r.Kind, Subject: r.Subject, Object: r.Object, Terms: terms, Reason: v.Reason})
 	}
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Service) speak(ctx context.Context, q *db.Queries, r Request, terms Ter
 		return r, err
 	}
 	if v.Approve && s.needsSecond(r, who.ID) {
-		return r, alone
+		return r, errAlone
 	}
 	made, err := do(ctx, q)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 				return err
 			}
 			if s.needsSecond(unasked, who.ID) {
-				return alone
+				return errAlone
 			}
 			_, err = doing(ctx, q)
 			return err
@@ -182,7 +182,7 @@ func (s *Service) Give(ctx context.Context, a Ask) (Made, error) {
 		_, err = s.speak(ctx, q, r, merged(a.Kind, r.Terms, a.Terms), Verdict{Approve: true, Reason: a.Reason}, doing)
 		return err
 	})
-	if errors.Is(err, alone) {
+	if errors.Is(err, errAlone) {
 		err = s.first(ctx, a)
 	}
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/vivified/vivified/core/fault"
 )
 
-// alone is what an approval comes to that lacks a second person.
-var alone = errors.New("approval: a second person has to agree")
+// errAlone is what an approval comes to that lacks a second person.
+var errAlone = errors.New("approval: a second person has to agree")
 
 // without are the kinds whose second person nothing stands in for, not even that
 // nobody else is left: who demands two would be alone otherwise.
