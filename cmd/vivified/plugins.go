@@ -42,6 +42,7 @@ func pluginsCommand() *cobra.Command {
 		pluginCommand("show ID", "Show one plugin", 1, showPlugin),
 		pluginCommand("install ID", "Install a plugin from the shelf of the marketplace", 1, installPlugin),
 		pluginCommand("enable ID", "Open the lanes for a plugin", 1, steer("enable")),
+		acceptCommand(),
 		pluginCommand("disable ID", "Close the lanes for a plugin, let its calls finish", 1, steer("disable")),
 		pluginCommand("quarantine ID", "Close the lanes at once and void the plugin's credentials", 1, steer("quarantine")),
 		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
