@@ -79,8 +79,8 @@ func newWorld(t *testing.T) *world {
 	w.people = must(identity.Open(t.Context(), identity.Config{
 		Pool: w.db.Pool, Plugins: w.registry, Sealer: sealer, Record: writer, Issuer: "http://127.0.0.1", Plain: true, Log: quiet, Now: w.now,
 		FourEyes: func() bool { return conf.Bool(settings.ApprovalFourEyes) },
-		Traits:  func() *trait.Registry { return w.registry.Snapshot().Traits() },
-		Hashing: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+		Traits:   func() *trait.Registry { return w.registry.Snapshot().Traits() },
+		Hashing:  &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}))(t)
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	reach := external.New(external.Config{Networks: func() []netip.Prefix { return loopback }, Own: func() []netip.AddrPort { return nil }})
