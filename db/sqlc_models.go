@@ -31,9 +31,9 @@ type Approval struct {
 	ID       uuid.UUID
 	TenantID string
 	Kind     string
-	// who is to get it: a plugin or a person; of a policy: the draft
+	// who is to get it: a plugin or a person; of rules: policy; a setting
 	Subject string
-	// what of: a host, the digest of a manifest, traits, a plugin to be called, a version
+	// what of: a host, the digest of a manifest, traits, a plugin to be called, a publication, a value
 	Object        string
 	Terms         json.RawMessage
 	Reason        string
