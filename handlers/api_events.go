@@ -115,17 +115,21 @@ func (s *Server) refusedOne(ctx context.Context, p canonical.Publication, err er
 	}}, nil
 }
 
-// eventStream handles GET /messaging/events/stream.
-func (s *Server) eventStream(c echo.Context) error {
-	r := c.Request()
-	how := canonical.Listening{
-		Consumer: c.QueryParam("consumer"), Explicit: c.QueryParam("ack") == "explicit", LastID: r.Header.Get("Last-Event-ID"),
-	}
+// listening reads what a plugin wants to hear.
+func listening(c echo.Context) canonical.Listening {
+	how := canonical.Listening{Consumer: c.QueryParam("consumer")}
 	for part := range strings.SplitSeq(c.QueryParam("types"), ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			how.Types = append(how.Types, part)
 		}
 	}
+	return how
+}
+
+// eventStream handles GET /messaging/events/stream.
+func (s *Server) eventStream(c echo.Context) error {
+	r, how := c.Request(), listening(c)
+	how.Explicit, how.LastID = c.QueryParam("ack") == "explicit", r.Header.Get("Last-Event-ID")
 	out := sse(c)
 	ctx, stop := s.whileGood(r.Context())
 	defer stop()

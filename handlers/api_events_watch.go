@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -37,31 +38,52 @@ func eventOf(e canonical.Event) eventView {
 	return v
 }
 
-// wantedEvents returns what tells whether an event is among those a query asks for.
-func wantedEvents(c echo.Context) func(canonical.Event) bool {
-	typ, plugin, trace := c.QueryParam("type"), c.QueryParam("plugin"), c.QueryParam("trace")
-	return func(e canonical.Event) bool {
-		return (typ == "" || e.Type == typ) && (plugin == "" || e.Publisher == plugin) && (trace == "" || e.Trace == trace)
+// eventQuery reads what events are asked for.
+func eventQuery(c echo.Context) (canonical.Query, error) {
+	q := canonical.Query{
+		ID: c.QueryParam("id"), Type: c.QueryParam("type"), Source: c.QueryParam("plugin"), Subject: c.QueryParam("subject"),
+		Trace: c.QueryParam("trace"), Class: c.QueryParam("class"),
 	}
+	for name, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		raw := c.QueryParam(name)
+		if raw == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, raw)
+		if err != nil {
+			return q, fault.New(fault.Invalid, "query."+name, "%s is a time such as 2026-03-17T14:00:00Z.", name)
+		}
+		*into = at
+	}
+	return q, q.Check()
 }
 
-// listEvents handles GET /messaging/events: the newest, the newest first.
+// listEvents handles GET /messaging/events: those that fit, the newest first.
 func (s *Server) listEvents(c echo.Context) error {
-	limit, err := pageSize(c, 50, mostEvents)
+	q, err := eventQuery(c)
 	if err != nil {
 		return err
 	}
-	all, err := s.Events.Recent(c.Request().Context(), mostEvents)
-	if err != nil {
+	if q.Most, err = pageSize(c, 50, mostEvents); err != nil {
 		return err
 	}
-	items, fits := []eventView{}, wantedEvents(c)
-	for _, e := range all {
-		if fits(e) && len(items) < limit {
-			items = append(items, eventOf(e))
+	if raw := c.QueryParam("cursor"); raw != "" {
+		if q.Before, err = strconv.ParseUint(raw, 10, 64); err != nil || q.Before == 0 {
+			return fault.New(fault.Invalid, "query.cursor", "The cursor is none that this core gave; begin without one.")
 		}
 	}
-	return c.JSON(http.StatusOK, map[string]any{"items": items})
+	found, err := s.Events.Search(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	items, next := []eventView{}, ""
+	for _, e := range found.Events {
+		items = append(items, eventOf(e))
+	}
+	if found.Next > 0 {
+		next = strconv.FormatUint(found.Next, 10)
+	}
+	return c.JSON(http.StatusOK, map[string]any{"items": items, "next_cursor": next})
 }
 
 // showEvent handles GET /messaging/events/:id.
@@ -75,14 +97,18 @@ func (s *Server) showEvent(c echo.Context) error {
 
 // tailEvents handles GET /messaging/events/tail: new events as they come.
 func (s *Server) tailEvents(c echo.Context) error {
-	out, fits := sse(c), wantedEvents(c)
+	q, err := eventQuery(c)
+	if err != nil {
+		return err
+	}
+	out := sse(c)
 	ctx, stop := s.whileGood(c.Request().Context())
 	defer stop()
 	if err := out.comment("open"); err != nil {
 		return nil // the reader has gone
 	}
 	return s.Events.Tail(ctx, func(e canonical.Event) error {
-		if !fits(e) {
+		if !q.Fits(e) {
 			return nil
 		}
 		body, err := json.Marshal(eventOf(e))

@@ -3,7 +3,9 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,15 +19,15 @@ import (
 	"github.com/vivified/vivified/views"
 )
 
-// mostEvents is how far back a filtered list of events looks, and how many a
-// reader that was cut off may have missed.
+// mostEvents is how many events one answer holds at most, and how many a reader
+// that was cut off may have missed.
 const mostEvents = 200
 
 // eventsPage handles GET /console/events.
 func (s *Server) eventsPage(c echo.Context) error {
 	ctx, v := c.Request().Context(), s.visit(c.Request())
 	shown := views.ReadEventFilter(c.QueryParams())
-	fits, err := v.eventFilter(shown)
+	q, err := v.eventQuery(shown)
 	if err != nil {
 		return err
 	}
@@ -34,22 +36,25 @@ func (s *Server) eventsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.Events{Tabs: views.EventTabs(views.PathEvents, waiting), Filter: shown.Bar(types, v.pluginOptions()), Types: len(types)}
+	props := views.Events{Tabs: views.EventTabs(views.PathEvents, waiting), Filter: shown.Bar(withPatterns(types, shown.Type), v.pluginOptions()), Types: len(types)}
 	props.Filter.Saved = v.saved(ctx, views.PathEvents)
-	most := views.EventsPerPage
-	if props.Filter.On() || shown.Range.Value == "custom" {
-		most = mostEvents
-	}
-	all, err := s.Events.Recent(ctx, most)
+	q.Most = views.EventsPerPage
+	q.Before, _ = strconv.ParseUint(c.QueryParam("before"), 10, 64) // what is no number begins at the newest
+	found, err := s.Events.Search(ctx, q)
 	if err != nil {
 		return err
 	}
-	if shown.Range.Value != "custom" {
+	if shown.Range.Value != "custom" && q.Before == 0 {
 		props.Tail = shown.Tail()
 	}
-	fitting := slices.DeleteFunc(all, func(e canonical.Event) bool { return !fits(e) })
-	if props.Rows, err = v.eventRows(ctx, fitting[:min(len(fitting), views.EventsPerPage)]); err != nil {
+	if props.Rows, err = v.eventRows(ctx, found.Events); err != nil {
 		return err
+	}
+	if found.Next > 0 {
+		props.Pager.Older = props.Filter.Link(views.PathEvents, url.Values{"before": {strconv.FormatUint(found.Next, 10)}})
+	}
+	if q.Before > 0 {
+		props.Pager.Newer = props.Filter.Link(views.PathEvents, nil)
 	}
 	f := at(views.PathEvents, "Traffic", "", "Events", "")
 	f.live = props.Tail != ""
@@ -64,6 +69,30 @@ func (v *visit) eventTypes() []views.Option {
 			types = append(types, e.Type)
 		}
 	}
+	return typeOptions(types)
+}
+
+// withPatterns adds what several types begin with, and what is asked for already.
+func withPatterns(types []views.Option, asked string) []views.Option {
+	begin, all := map[string]int{}, []string{}
+	for _, t := range types {
+		all = append(all, t.Value)
+		if dot := strings.LastIndexByte(t.Value, '.'); dot > 0 {
+			begin[t.Value[:dot]+".*"]++
+		}
+	}
+	for pattern, n := range begin {
+		if n > 1 {
+			all = append(all, pattern)
+		}
+	}
+	if asked != "" {
+		all = append(all, asked)
+	}
+	return typeOptions(all)
+}
+
+func typeOptions(types []string) []views.Option {
 	slices.Sort(types)
 	var options []views.Option
 	for _, t := range slices.Compact(types) {
@@ -72,23 +101,16 @@ func (v *visit) eventTypes() []views.Option {
 	return options
 }
 
-// eventFilter returns what tells whether an event is among those asked for.
-func (v *visit) eventFilter(shown views.EventFilter) (func(canonical.Event) bool, error) {
+// eventQuery returns what a filter asks for.
+func (v *visit) eventQuery(shown views.EventFilter) (canonical.Query, error) {
 	since, until, ok := shown.Range.Bounds(v.reader.Now, v.zone())
 	if !ok {
-		return nil, fault.New(fault.Invalid, "query.since", "The range cannot be read; a time is written as 2026-03-17T14:00.")
+		return canonical.Query{}, fault.New(fault.Invalid, "query.since", "The range cannot be read; a time is written as 2026-03-17T14:00.")
 	}
-	return func(e canonical.Event) bool {
-		switch {
-		case shown.Type != "" && e.Type != shown.Type, shown.Plugin != "" && e.Publisher != shown.Plugin, shown.Trace != "" && e.Trace != shown.Trace:
-			return false
-		case shown.Class != "" && !slices.Contains(e.Classes.Names(), shown.Class):
-			return false
-		case !since.IsZero() && e.Time.Before(since), !until.IsZero() && !e.Time.Before(until):
-			return false
-		}
-		return true
-	}, nil
+	q := canonical.Query{
+		ID: shown.ID, Type: shown.Type, Source: shown.Plugin, Subject: shown.Subject, Trace: shown.Trace, Class: shown.Class, Since: since, Until: until,
+	}
+	return q, q.Check()
 }
 
 // eventRows are events with what became of each.
@@ -112,18 +134,38 @@ func (v *visit) eventRow(e canonical.Event) views.EventRow {
 	return views.EventRow{ID: e.ID, At: e.Time, Type: e.Type, Source: v.plugin(e.Publisher), Classes: classes(e.Classes), Trace: e.Trace}
 }
 
+// mostNoted is how many records of deliveries are read for a list of events.
+const mostNoted = 500
+
 // eventCounts counts the outcomes of each event, from the records of its
-// deliveries. A receiver nothing is recorded of yet waits.
+// deliveries: of the time from the oldest event on, or of each event's trace where
+// that time holds too many. A receiver nothing is recorded of yet waits.
 func (v *visit) eventCounts(ctx context.Context, events []canonical.Event) (map[string]views.Deliveries, error) {
-	oldest := events[0].Time
+	f := audit.Filter{Action: string(policy.EventDeliver), Since: events[0].Time, Limit: mostNoted}
 	for _, e := range events {
-		if e.Time.Before(oldest) {
-			oldest = e.Time
+		if e.Time.Before(f.Since) {
+			f.Since = e.Time
 		}
 	}
-	page, err := v.Audit.Search(ctx, audit.Filter{Action: string(policy.EventDeliver), Since: oldest.Add(-time.Second), Limit: 500})
+	f.Since = f.Since.Add(-time.Second)
+	page, err := v.Audit.Search(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	if page.Next != "" {
+		page.Records = nil
+		traces := map[string]bool{}
+		for _, e := range events {
+			if f.Trace = e.Trace; traces[e.Trace] || e.Trace == "" {
+				continue
+			}
+			traces[e.Trace] = true
+			one, err := v.Audit.Search(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			page.Records = append(page.Records, one.Records...)
+		}
 	}
 	of := map[string]receipts{}
 	for i := range slices.Backward(page.Records) {

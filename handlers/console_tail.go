@@ -24,9 +24,9 @@ var errEnded = errors.New("the session ended")
 // of them. A reader that was cut off gets what it missed.
 func (s *Server) eventsTail(c echo.Context) error {
 	r := c.Request()
-	fits, err := s.visit(r).eventFilter(views.EventFilter{
-		Type: c.QueryParam("type"), Plugin: c.QueryParam("plugin"), Class: c.QueryParam("class"), Trace: c.QueryParam("trace"), Range: views.Range{Value: "7d"},
-	})
+	shown := views.ReadEventFilter(c.QueryParams())
+	shown.Range = views.Range{Value: "custom"} // what is new fits any time
+	q, err := s.visit(r).eventQuery(shown)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Server) eventsTail(c echo.Context) error {
 	ctx, end := context.WithCancelCause(good)
 	defer end(nil)
 	r = r.WithContext(ctx)
-	out, gathered := sse(c), &gathering{fits: fits}
+	out, gathered := sse(c), &gathering{fits: q.Fits}
 	if err := s.missed(ctx, r, gathered); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,8 +19,8 @@ import (
 // traceForm is the form of a trace's id (W3C Trace Context, section 3.2.2.3).
 var traceForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// mostSpans is how many records of a trace are shown.
-const mostSpans = 500
+// mostSpans is how many records of a trace are looked at.
+const mostSpans = 2000
 
 // tracePage handles GET /console/events/traces/:trace.
 func (s *Server) tracePage(c echo.Context) error {
@@ -28,22 +29,31 @@ func (s *Server) tracePage(c echo.Context) error {
 	if !traceForm.MatchString(id) {
 		return fault.New(fault.NotFound, "audit.not_found", "A trace's id has 32 hexadecimal digits.")
 	}
-	f := audit.Filter{Trace: id, Limit: mostSpans}
+	f := audit.Filter{Trace: id, Limit: 500}
 	if err := s.readAudit(c, "audit.read", f); err != nil {
 		return err
 	}
-	page, err := s.Audit.Search(ctx, f)
-	if err != nil {
-		return err
+	var records []audit.Record
+	for {
+		page, err := s.Audit.Search(ctx, f)
+		if err != nil {
+			return err
+		}
+		records, f.Cursor = append(records, page.Records...), page.Next
+		if f.Cursor == "" || len(records) >= mostSpans {
+			break
+		}
 	}
+	t := v.trace(ctx, id, records)
+	t.More = f.Cursor != ""
+	first, _ := strconv.Atoi(c.QueryParam("from")) // what is no number begins at the first
 	way := at(views.PathAudit, "Govern", "", "Audit", views.PathAudit, "Trace", "")
-	return answer(c, v, http.StatusOK, way, v.trace(ctx, id, page), views.TracePage, views.TraceBody)
+	return answer(c, v, http.StatusOK, way, t.Page(first), views.TracePage, views.TraceBody)
 }
 
 // trace puts records in order of time, each decision with what came of it.
-func (v *visit) trace(ctx context.Context, id string, page audit.Page) views.Trace {
-	t := views.Trace{ID: id, More: page.Next != ""}
-	records := slices.Clone(page.Records)
+func (v *visit) trace(ctx context.Context, id string, records []audit.Record) views.Trace {
+	t := views.Trace{ID: id}
 	slices.SortStableFunc(records, func(a, b audit.Record) int { return a.At.Compare(b.At) })
 	if len(records) == 0 {
 		return t

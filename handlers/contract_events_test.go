@@ -16,7 +16,12 @@ func (c *teller) letters(admin string, publisher *target) {
 	publisher.publish("greeting.requested", map[string]any{"language": "de"})
 
 	c.ask(admin, 200, "GET", "/messaging/events?type=greeting.requested&limit=5", nil)
-	c.ask(admin, 400, "GET", "/messaging/events?limit=none", nil)
+	found := c.ask(admin, 200, "GET", "/messaging/events?type=greeting.*&plugin=publisher&limit=1", nil)
+	c.ask(admin, 200, "GET", "/messaging/events?since=2026-01-01T00:00:00Z&cursor="+found["next_cursor"].(string), nil)
+	for _, bad := range []string{"limit=none", "cursor=none", "since=yesterday", "until=tomorrow", "type=a..b"} {
+		c.ask(admin, 400, "GET", "/messaging/events?"+bad, nil)
+	}
+	c.ask(admin, 400, "GET", "/messaging/events/tail?type=a..b", nil)
 	if seen := c.ask(admin, 200, "GET", "/messaging/events/"+id, nil); seen["data"].(map[string]any)["name"] != nil {
 		c.t.Errorf("an administrator without a data trait sees a name: %v", seen)
 	}

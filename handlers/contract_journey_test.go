@@ -242,6 +242,26 @@ func (c *teller) events(admin string, publisher *target) {
 	c.ask(listener.Token, 200, "POST", "/messaging/events/"+id+"/ack", nil)
 	c.ask(listener.Token, 404, "POST", "/messaging/events/"+id+"/ack", nil)
 	c.ask(listener.Token, 404, "POST", "/messaging/events/"+id+"/nak", nil)
+	c.pulls(listener, publisher)
+}
+
+// pulls takes an event in each form there is.
+func (c *teller) pulls(listener, publisher *target) {
+	c.t.Helper()
+	for _, form := range []string{"", "application/cloudevents+json", "application/json;q=0.9, text/html"} {
+		publisher.publish("greeting.requested", map[string]any{"language": "en"})
+		r := c.request(c.t, listener.Token, "GET", "/messaging/events/next?wait=20", nil)
+		r.Header.Set("Accept", form)
+		c.told(r, 200)
+	}
+	for _, bad := range []string{"wait=31", "limit=0", "consumer=No"} {
+		c.ask(listener.Token, 400, "GET", "/messaging/events/next?"+bad, nil)
+	}
+	c.ask(listener.Token, 403, "GET", "/messaging/events/next?types=something.else", nil)
+	r := c.request(c.t, listener.Token, "GET", "/messaging/events/next", nil)
+	r.Header.Set("Accept", "text/html")
+	c.told(r, 400)
+	c.ask(listener.Token, 204, "GET", "/messaging/events/next?consumer=quiet", nil)
 }
 
 // hears opens a stream, has an event published, and returns its id as it arrived.

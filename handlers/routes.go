@@ -68,6 +68,7 @@ func (s *Server) routes() []route {
 
 		{method: post, path: "/messaging/events", who: plugins, action: "event.publish", handler: s.publish, body: event},
 		{method: get, path: "/messaging/events/stream", who: plugins, action: "event.listen", handler: s.eventStream, slow: true},
+		{method: get, path: "/messaging/events/next", who: plugins, action: "event.listen", handler: s.pullEvents, slow: true},
 		{method: post, path: "/messaging/events/:id/ack", who: plugins, action: "event.settle", handler: s.settleEvent},
 		{method: post, path: "/messaging/events/:id/nak", who: plugins, action: "event.settle", handler: s.settleEvent},
 		{method: get, path: "/messaging/events", who: users, needs: watch, action: "event.view", handler: s.listEvents},

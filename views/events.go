@@ -82,13 +82,15 @@ type Receipt struct {
 
 // EventFilter is what events can be filtered by.
 type EventFilter struct {
-	Type, Plugin, Class, Trace string
-	Range                      Range
+	ID, Type, Plugin, Class, Subject, Trace string
+	Range                                   Range
 }
 
 // ReadEventFilter reads a filter from a query.
 func ReadEventFilter(q url.Values) EventFilter {
-	return EventFilter{Type: q.Get("type"), Plugin: q.Get("plugin"), Class: q.Get("class"), Trace: q.Get("trace"), Range: ReadRange(q)}
+	return EventFilter{
+		ID: q.Get("id"), Type: q.Get("type"), Plugin: q.Get("plugin"), Class: q.Get("class"), Subject: q.Get("subject"), Trace: q.Get("trace"), Range: ReadRange(q),
+	}
 }
 
 // Bar returns the filter as a bar. Types and plugins are choices when known.
@@ -99,7 +101,9 @@ func (f EventFilter) Bar(types, plugins []Option) Filter {
 			{Name: "type", Label: "Type", Value: f.Type, Options: types},
 			{Name: "plugin", Label: "Plugin", Value: f.Plugin, Options: plugins},
 			{Name: "class", Label: "Class", Value: f.Class, Options: classOptions()},
+			{Name: "subject", Label: "Subject", Value: f.Subject},
 			{Name: "trace", Label: "Trace", Value: f.Trace},
+			{Name: "id", Label: "Event id", Value: f.ID},
 		},
 	}
 }

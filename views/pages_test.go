@@ -88,6 +88,7 @@ func samples() []sample {
 		}, views.LettersPage, views.LettersBody),
 		in("trace", views.TracePath(traceID), auditAt, trace, views.TracePage, views.TraceBody),
 		in("trace-none", views.TracePath(traceID), auditAt, func() views.Trace { return views.Trace{ID: traceID} }, views.TracePage, views.TraceBody),
+		in("trace-long", views.TracePath(traceID), auditAt, longTrace, views.TracePage, views.TraceBody),
 		in("event", views.EventPath("01959f3c"), crumbs("Traffic", "", "Events", views.PathEvents, "greeting.requested", ""), event, views.EventPage, views.EventBody),
 
 		in("audit", views.PathAudit, auditAt, audit, views.AuditPage, views.AuditBody),

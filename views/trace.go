@@ -1,6 +1,7 @@
 package views
 
 import (
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -17,7 +18,31 @@ type Trace struct {
 	From  time.Time     // of its first record
 	Took  time.Duration // until its last
 	Spans []Span
-	More  bool // it has more records than are shown
+	Total int   // spans on all pages
+	More  bool  // it has more records than are looked at
+	Pager Pager // to the spans before and after
+}
+
+// SpansPerPage is how many steps of a trace one page shows.
+const SpansPerPage = 30
+
+// Page returns the trace with a page of its spans, from the page on that holds the
+// one at first.
+func (t Trace) Page(first int) Trace {
+	t.Total = len(t.Spans)
+	at := max(0, min(first, t.Total-1)) / SpansPerPage * SpansPerPage
+	link := func(at int) string { return with(TracePath(t.ID), url.Values{"from": {strconv.Itoa(at)}}) }
+	t.Pager = Pager{ByName: true}
+	if at > 0 {
+		t.Pager.Newer = link(at - SpansPerPage)
+	}
+	end := min(at+SpansPerPage, t.Total)
+	if end < t.Total {
+		t.Pager.Older = link(end)
+	}
+	t.Pager.Note = strconv.Itoa(at+1) + " to " + strconv.Itoa(end) + " of " + number(int64(t.Total))
+	t.Spans = t.Spans[at:end]
+	return t
 }
 
 // Span is one decision and what came of it, or one change.

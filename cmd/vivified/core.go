@@ -192,10 +192,14 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),
 		},
 	})
+	keepTypes, err := conf.Durations(settings.EventRetentionTypes)
+	if err != nil {
+		return nil, err
+	}
 	events, err := canonical.Open(ctx, canonical.Config{
 		Bus: bus, Pool: pool, Sealer: sealer, Plugins: plugins, Gate: door, Record: writer, Caller: manager, Tokens: people, Log: log,
 		Limits: canonical.Limits{
-			Keep: conf.Duration(settings.EventRetention), MaxDeliver: conf.Int(settings.EventMaxDeliver), MaxAge: conf.Duration(settings.EventMaxAge),
+			Keep: conf.Duration(settings.EventRetention), KeepTypes: keepTypes, MaxDeliver: conf.Int(settings.EventMaxDeliver), MaxAge: conf.Duration(settings.EventMaxAge),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),
 		},
 	})

@@ -27,7 +27,7 @@ type eventInfo struct {
 }
 
 func eventsCommand() *cobra.Command {
-	return parent("events", "Watch, publish and replay events", tailCommand(), publishCommand(), replayCommand(), lettersCommand())
+	return parent("events", "Watch, publish and replay events", tailCommand(), searchCommand(), publishCommand(), replayCommand(), lettersCommand())
 }
 
 // talk returns a command that talks to a core; do gets what was asked for.
@@ -48,18 +48,19 @@ func talk(use, short string, args cobra.PositionalArgs, do func(ctx context.Cont
 
 func tailCommand() *cobra.Command {
 	q, last, most := url.Values{}, 0, 0
-	var typ, plugin, trace string
+	var typ, plugin, subject, trace string
 	c := talk("tail", "Show events as they are published, as far as you may see them", exactly(0), func(ctx context.Context, c call) error {
-		for name, value := range map[string]string{"type": typ, "plugin": plugin, "trace": trace} {
+		for name, value := range map[string]string{"type": typ, "plugin": plugin, "subject": subject, "trace": trace} {
 			if value != "" {
 				q.Set(name, value)
 			}
 		}
 		return tail(ctx, c, q, last, most)
 	})
-	c.Flags().StringVar(&typ, "type", "", "only events of this type")
+	c.Flags().StringVar(&typ, "type", "", "only events of this type, or of all that begin so: user.*")
 	c.Flags().StringVar(&plugin, "plugin", "", "only events of this publisher")
 	c.Flags().StringVar(&trace, "trace", "", "only events of this trace")
+	c.Flags().StringVar(&subject, "subject", "", "only events about this")
 	c.Flags().IntVar(&last, "last", 10, "begin with so many that were published before, at most 200")
 	c.Flags().IntVar(&most, "count", 0, "end after so many (default: go on until interrupted)")
 	return c

@@ -10,6 +10,7 @@ var eventsFields = []field{
 	{name: "subscribes", shape: stringList},
 	{name: "delivery", shape: aString},
 	{name: "path", shape: aString, wrong: "events.path"},
+	{name: "format", shape: aString},
 }
 
 var publishFields = []field{
@@ -55,6 +56,13 @@ func (c *checker) events(v *value, at place) {
 		c.m.Events.Delivery = d.text
 		if d.text != Webhook && d.text != Stream {
 			c.fail("events.delivery", at.member("delivery"), fmt.Sprintf("Delivery '%s' is not known", show(d.text)))
+		}
+	}
+	c.m.Events.Format = Structured
+	if f := got.ok("format"); f != nil {
+		c.m.Events.Format = f.text
+		if !slices.Contains([]string{Structured, Binary, Batch}, f.text) {
+			c.fail("events.format", at.member("format"), fmt.Sprintf("Format '%s' of events is not known", show(f.text)))
 		}
 	}
 	if c.m.Events.Delivery == Webhook && got.absent("path") {

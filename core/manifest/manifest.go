@@ -131,6 +131,7 @@ type Events struct {
 	Subscribes []string // normalised types, or patterns such as user.*
 	Delivery   string   // webhook or stream
 	Path       string   // where webhooks are delivered
+	Format     string   // of a webhook: structured, binary or batch
 }
 
 // Publish is one event type a plugin may publish.
@@ -144,6 +145,13 @@ type Publish struct {
 const (
 	Webhook = "webhook"
 	Stream  = "stream"
+)
+
+// The forms of a webhook (CloudEvents HTTP binding, section 3).
+const (
+	Structured = "structured" // one event as one JSON object
+	Binary     = "binary"     // attributes as headers, the data as the body
+	Batch      = "batch"      // events as a JSON array
 )
 
 // MayPublish returns the declaration that covers the event type.

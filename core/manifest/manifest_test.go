@@ -97,7 +97,7 @@ func TestReadGivesEveryField(t *testing.T) {
 		Events: manifest.Events{
 			Publishes: []manifest.Publish{{Type: "chart.changed"}, {Type: "chart.read", Classes: trait.ClassesOf(trait.PII, trait.PHI),
 				Schema: json.RawMessage(`{"properties":{"who":{"x-class":"pii"}}}`)}},
-			Subscribes: []string{"user.*", "user.deleted"}, Delivery: manifest.Webhook, Path: "/events",
+			Subscribes: []string{"user.*", "user.deleted"}, Delivery: manifest.Webhook, Path: "/events", Format: manifest.Structured,
 		},
 		Transformers: []manifest.Transformer{{Name: "in", From: "Own", To: "CanonicalUser", Expression: "."}},
 		ConfigSchema: json.RawMessage(`{"properties":{"token":{"type":"string","x-secret":true}},"type":"object"}`),

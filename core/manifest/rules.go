@@ -73,6 +73,7 @@ var table = [...]Rule{
 	{"dependencies.circular", Error, "Plugins depend on each other in a circle, or one on itself.", "Break the circle."},
 	{"dependencies.missing", Error, "A dependency is not active.", "Install and enable the dependency first."},
 	{"events.type", Error, "An event type is malformed.", "Use dotted names such as user.created; subscriptions may end in .*."},
+	{"events.format", Error, "The form of delivered events is not known.", "Use structured, binary or batch."},
 	{"events.delivery", Error, "The delivery is neither webhook nor stream.", "Use webhook or stream."},
 	{"events.path", Error, "The path for events is not a plain local path.", "Use a path such as /events."},
 	{"events.data_classification", Error, "An event's classification is not known.", "Use public, internal, confidential, pii or phi."},

@@ -152,6 +152,21 @@ func isRangeMap(v any) string {
 	return ""
 }
 
+// areRetentions accepts event types or patterns, each with a duration.
+func areRetentions(v any) string {
+	if _, err := readDurations(v.(json.RawMessage)); err != nil {
+		return `must be a JSON object from event types to durations between 1m and 3650d, such as {"user.*": "90d"}`
+	}
+	return ""
+}
+
+func isListenOrNone(v any) string {
+	if v.(string) == "" {
+		return ""
+	}
+	return isListen(v)
+}
+
 func isPort(text string, least int) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && int(n) >= least && text == strconv.FormatUint(n, 10)

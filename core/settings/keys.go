@@ -16,6 +16,9 @@ const (
 	Replica
 	DatabaseURL
 	NATSURL
+	NATSListen
+	NATSCalloutSeed
+	NATSSystemURL
 	TLSCertFile
 	TLSKeyFile
 	TrustedProxies
@@ -80,6 +83,7 @@ const (
 	SSOProvider
 
 	EventRetention
+	EventRetentionTypes
 	EventMaxDeliver
 	EventMaxAge
 
@@ -131,6 +135,12 @@ var declared = [keyCount]Definition{
 		Description: "PostgreSQL server to use, as its owner; empty: a private one in the data directory."},
 	NATSURL: {Name: "nats_url", Env: "NATS_URL", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: BeforeDatabase, See: manage,
 		Description: "NATS server with JetStream to use; empty: one inside the core."},
+	NATSListen: {Name: "nats_listen", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage, check: isListenOrNone,
+		Description: "Address and port at which plugins reach the bus inside the core, over TLS where a certificate is set; empty: they do not."},
+	NATSCalloutSeed: {Name: "nats_callout_seed", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "Seed of the account key by which the core lets plugins onto an external NATS server, whose auth_callout has its public key as issuer."},
+	NATSSystemURL: {Name: "nats_system_url", Group: "Serving", Class: trait.Confidential, Secret: true, Restart: true, Reach: OperatorOnly, See: manage,
+		Description: "The external NATS server with a user of its system account: connections of a plugin that is disabled are closed at once."},
 	TLSCertFile: {Name: "tls_cert_file", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage,
 		Description: "PEM file with the certificate chain to serve https with; empty: plain http, on loopback or behind a trusted proxy only."},
 	TLSKeyFile: {Name: "tls_key_file", Group: "Serving", Class: trait.Internal, Restart: true, Reach: BeforeDatabase, See: manage,
@@ -249,6 +259,8 @@ var declared = [keyCount]Definition{
 
 	EventRetention: {Name: "event_retention", Group: "Events", Type: TypeDuration, Min: hour, Max: 3650 * aDay, Default: "30d", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
 		Description: "How long events are kept for replay."},
+	EventRetentionTypes: {Name: "event_retention_types", Group: "Events", Type: TypeJSON, Default: "{}", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage, check: areRetentions,
+		Description: `How long events of some types are kept, where it is not event_retention: a JSON object such as {"user.*": "90d"}; the longest name counts.`},
 	EventMaxDeliver: {Name: "event_max_deliver", Group: "Events", Type: TypeInt, Min: 1, Max: 1000, Default: "20", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,
 		Description: "Attempts to deliver an event before it becomes a dead letter."},
 	EventMaxAge: {Name: "event_max_age", Group: "Events", Type: TypeDuration, Min: minute, Max: 30 * aDay, Default: "24h", Class: trait.Internal, Restart: true, See: trait.EventViewer, Edit: manage,

@@ -50,6 +50,7 @@ type courier struct {
 type line struct {
 	items  []*item
 	broken bool // the first one failed: the rest needs no data meanwhile
+	single int  // so many of the first go one by one, because they failed together
 }
 
 // item is one event in hand.
@@ -176,13 +177,19 @@ func (c *courier) serve(ctx context.Context, key string, at *line) {
 		}
 		it := at.items[0]
 		c.mu.Unlock()
-		if !c.settle(ctx, at, it) {
-			return // it stops: what is in hand is given back
+		settled := c.together(ctx, at)
+		if settled == 0 {
+			if !c.settle(ctx, at, it) {
+				return // it stops: what is in hand is given back
+			}
+			settled = 1
 		}
 		c.mu.Lock()
-		at.items = at.items[1:]
-		delete(c.has, it.t.sequence)
-		c.bytes -= it.held
+		for _, it := range at.items[:settled] {
+			delete(c.has, it.t.sequence)
+			c.bytes -= it.held
+		}
+		at.items, at.single = at.items[settled:], max(0, at.single-settled)
 		c.mu.Unlock()
 		select {
 		case c.freed <- struct{}{}:
@@ -261,13 +268,10 @@ func (c *courier) try(ctx context.Context, it *item) (wait time.Duration, over b
 	}
 	if err = w.unmapped; err == nil {
 		// What is under way when the plugin is disabled or the core stops may finish.
-		err = l.post(carrier(c.quit, it.m.Trace), to, it.m, w)
+		err = l.post(carrier(c.quit, it.m.Trace), to, []deed{{it: it, w: w}})
 	}
 	if err == nil {
-		l.ended(it.m, w, call, began, it.tries, "")
-		if l.done(context.WithoutCancel(ctx), it.ticket()) != nil {
-			l.doneSoon(it.ticket())
-		}
+		c.arrived(ctx, deed{it, w, call}, began)
 		return 0, true
 	}
 	l.ended(it.m, w, call, began, it.tries, err.Error())
@@ -278,6 +282,14 @@ func (c *courier) try(ctx context.Context, it *item) (wait time.Duration, over b
 		return backoff(it.tries), false
 	}
 	return 0, true
+}
+
+// arrived notes that an event was delivered, and tells the bus.
+func (c *courier) arrived(ctx context.Context, d deed, began time.Time) {
+	c.lane.ended(d.it.m, d.w, d.call, began, d.it.tries, "")
+	if c.lane.done(context.WithoutCancel(ctx), d.it.ticket()) != nil {
+		c.lane.doneSoon(d.it.ticket())
+	}
 }
 
 // load returns the data of an event, nil when the bus does not keep it any more.

@@ -111,6 +111,7 @@ func (l *Lane) resend(ctx context.Context, consumer string, sequence int64) erro
 	}
 	m := readMeta(kept.Header)
 	msg := &nats.Msg{Subject: againSubject(consumer), Header: m.header(), Data: kept.Data}
+	l.leavesWith(m, msg.Header)
 	if _, err := l.js.PublishMsg(ctx, msg); err != nil {
 		return busDown(fmt.Errorf("resend: %w", err))
 	}

@@ -81,6 +81,7 @@ type cloudEvent struct {
 	Subject        string          `json:"subject,omitempty"`
 	Time           string          `json:"time"`
 	ContentType    string          `json:"datacontenttype"`
+	DataSchema     string          `json:"dataschema,omitempty"`
 	TraceParent    string          `json:"traceparent,omitempty"`
 	TraceID        string          `json:"traceid,omitempty"`
 	Tenant         string          `json:"tenant,omitempty"`
@@ -89,15 +90,24 @@ type cloudEvent struct {
 	Data           json.RawMessage `json:"data"`
 }
 
-// outside writes an event as a receiver gets it.
-func (m meta) outside(data json.RawMessage, removed []string) ([]byte, error) {
+// attributes are the envelope as a receiver gets it.
+func (m meta) attributes(removed []string) cloudEvent {
 	e := cloudEvent{
 		SpecVersion: "1.0", ID: m.ID, Source: m.Publisher, Type: m.Type, Time: m.Time.UTC().Format(time.RFC3339Nano), ContentType: "application/json",
-		TraceID: m.Trace, Tenant: m.Tenant, Classification: strings.Join(m.Classes.Names(), ","), Redacted: strings.Join(removed, ","), Data: data,
+		TraceParent: actor.Traceparent(m.Trace), TraceID: m.Trace, Tenant: m.Tenant, Classification: strings.Join(m.Classes.Names(), ","), Redacted: strings.Join(removed, ","),
+	}
+	if m.Schema != "" {
+		e.DataSchema = schemaName(m.Type, m.Schema)
 	}
 	if len(removed) == 0 {
 		e.Subject = m.Subject // it may name what was removed
 	}
-	e.TraceParent = actor.Traceparent(m.Trace)
+	return e
+}
+
+// outside writes an event as a receiver gets it, in the JSON format.
+func (m meta) outside(data json.RawMessage, removed []string) ([]byte, error) {
+	e := m.attributes(removed)
+	e.Data = data
 	return json.Marshal(e)
 }

@@ -48,17 +48,19 @@ type Config struct {
 
 // Limits bound what the lane keeps and how often it tries.
 type Limits struct {
-	Keep       time.Duration // how long events are kept; default 30 days
-	Duplicates time.Duration // how long a publisher's id is remembered; default 24 h
-	MaxDeliver int           // attempts for one receiver; default 20
-	MaxAge     time.Duration // how long one receiver is tried; default 24 h
-	Timeout    time.Duration // of one webhook; default 10 s
-	AckWait    time.Duration // how long the bus waits for a sign of life of a delivery before it hands the event out again; default 30 s
-	Data       int64         // bytes of an event's data; default 1 MiB
-	Transform  time.Duration // how long a plugin's transformer may take; default 50 ms
-	Rate       int           // events a second and publisher; default 1,000
-	InFlight   int           // publishes at a time and publisher; default 64
-	Outbox     int64         // events that may wait while the bus is down; default 100,000
+	Keep       time.Duration            // how long events are kept; default 30 days
+	KeepTypes  map[string]time.Duration // the same for a type, or all that begin so: user.*
+	Tidy       time.Duration            // how often what has passed is removed; default 1 min
+	Duplicates time.Duration            // how long a publisher's id is remembered; default 24 h
+	MaxDeliver int                      // attempts for one receiver; default 20
+	MaxAge     time.Duration            // how long one receiver is tried; default 24 h
+	Timeout    time.Duration            // of one webhook; default 10 s
+	AckWait    time.Duration            // how long the bus waits for a sign of life of a delivery before it hands the event out again; default 30 s
+	Data       int64                    // bytes of an event's data; default 1 MiB
+	Transform  time.Duration            // how long a plugin's transformer may take; default 50 ms
+	Rate       int                      // events a second and publisher; default 1,000
+	InFlight   int                      // publishes at a time and publisher; default 64
+	Outbox     int64                    // events that may wait while the bus is down; default 100,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -68,6 +70,8 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.Keep, 30*24*time.Hour)
+	set(&l.Tidy, time.Minute)
+	l.KeepTypes = normalKeeps(l.KeepTypes)
 	set(&l.Duplicates, 24*time.Hour)
 	set(&l.MaxAge, 24*time.Hour)
 	set(&l.Timeout, 10*time.Second)
@@ -122,8 +126,8 @@ func Open(ctx context.Context, c Config) (*Lane, error) {
 	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]map[string]holding{}, sent: map[sentKey]int{}}}
 	l.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>", "again.>"}, Storage: jetstream.FileStorage,
-		MaxAge: c.Limits.Keep, Duplicates: min(c.Limits.Duplicates, c.Limits.Keep), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,
-		DenyDelete: true, AllowDirect: true,
+		MaxAge: c.Limits.longest(), Duplicates: min(c.Limits.Duplicates, c.Limits.longest()), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,
+		DenyDelete: true, AllowDirect: true, AllowMsgTTL: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the event stream: %w", err)

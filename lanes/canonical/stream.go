@@ -72,30 +72,11 @@ const (
 // subscribe to, Unauthenticated once the plugin was disabled.
 func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error) error {
 	id := actor.From(ctx).ID
-	p, err := l.listener(id)
+	place, err := l.attach(ctx, id, how)
 	if err != nil {
 		return err
 	}
-	name, err := durable(id, how.Consumer)
-	if err != nil {
-		return err
-	}
-	patterns, err := wanted(p.Manifest, how.Types)
-	if err != nil {
-		return err
-	}
-	first := l.fromNow
-	if how.Consumer == "" && !slices.Equal(patterns, p.Manifest.Events.Subscribes) {
-		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
-		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(patterns)), " ")))
-		name = consumerName(id, typesMark+hex.EncodeToString(sum[:6]))
-	} else if how.Consumer == "" {
-		first = l.fromEnabled(p)
-	}
-	consumer, err := l.consumer(ctx, p, name, patterns, first)
-	if err != nil {
-		return busDown(err)
-	}
+	consumer := place.consumer
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var over error
@@ -103,9 +84,9 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 	end := func(err error) { once.Do(func() { over = err; stop() }) }
 	go l.untilInactive(ctx, id, end)
 
-	out := &outlet{lane: l, plugin: id, consumer: name, how: how, send: send}
+	out := &outlet{lane: l, plugin: id, consumer: place.name, how: how, send: send}
 	if how.LastID != "" && !how.Explicit {
-		if err := l.replay(ctx, out, consumer, patterns, how.LastID); err != nil {
+		if err := l.replay(ctx, out, consumer, place.patterns, how.LastID); err != nil {
 			return err
 		}
 	}
@@ -157,6 +138,40 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 			}
 		}
 	}
+}
+
+// place is where a plugin stands among the events it listens to.
+type place struct {
+	consumer jetstream.Consumer
+	name     string // of the durable
+	patterns []string
+}
+
+// attach returns the place of a plugin that listens, made where it is the first time.
+func (l *Lane) attach(ctx context.Context, id string, how Listening) (place, error) {
+	p, err := l.listener(id)
+	if err != nil {
+		return place{}, err
+	}
+	at := place{}
+	if at.name, err = durable(id, how.Consumer); err != nil {
+		return at, err
+	}
+	if at.patterns, err = wanted(p.Manifest, how.Types); err != nil {
+		return at, err
+	}
+	first := l.fromNow
+	if how.Consumer == "" && !slices.Equal(at.patterns, p.Manifest.Events.Subscribes) {
+		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
+		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(at.patterns)), " ")))
+		at.name = consumerName(id, typesMark+hex.EncodeToString(sum[:6]))
+	} else if how.Consumer == "" {
+		first = l.fromEnabled(p)
+	}
+	if at.consumer, err = l.consumer(ctx, p, at.name, at.patterns, first); err != nil {
+		return at, busDown(err)
+	}
+	return at, nil
 }
 
 func (l *Lane) listener(id string) (*registry.Plugin, error) {

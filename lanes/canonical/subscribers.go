@@ -140,9 +140,12 @@ func (l *Lane) sweep(ctx context.Context, snap *registry.Snapshot, seen map[stri
 
 // upkeep forgets what has passed, until ctx ends.
 func (l *Lane) upkeep(ctx context.Context) {
-	for sleep(ctx, time.Minute) {
+	for sleep(ctx, l.Limits.Tidy) {
 		l.held.expire(l.Now())
-		if _, err := db.New(l.Pool).DeadLetterTrim(ctx, l.Now().Add(-l.Limits.Keep)); err != nil && ctx.Err() == nil {
+		if err := l.trim(ctx); err != nil && ctx.Err() == nil {
+			l.Log.WarnContext(ctx, "old events not removed", "error", err)
+		}
+		if _, err := db.New(l.Pool).DeadLetterTrim(ctx, l.Now().Add(-l.Limits.longest())); err != nil && ctx.Err() == nil {
 			l.Log.WarnContext(ctx, "old dead letters not removed", "error", err)
 		}
 	}

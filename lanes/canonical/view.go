@@ -3,7 +3,6 @@ package canonical
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -54,33 +53,8 @@ func (l *Lane) seeMsg(who actor.Actor, msg jetstream.Msg) Event {
 // Recent returns the newest events, newest first, as the person acting in ctx
 // may see them.
 func (l *Lane) Recent(ctx context.Context, most int) ([]Event, error) {
-	info, err := l.events.Info(ctx)
-	if err != nil {
-		return nil, busDown(err)
-	}
-	last := info.State.LastSeq
-	if info.State.Msgs == 0 {
-		return nil, nil
-	}
-	first := max(info.State.FirstSeq, last-min(last, uint64(most))+1)
-	c, err := l.events.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: filters(actor.From(ctx).Tenant, []string{"*"}), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1),
-	})
-	if err != nil {
-		return nil, busDown(err)
-	}
-	var events []Event
-	batch, err := c.FetchNoWait(most)
-	if err != nil {
-		return nil, busDown(err)
-	}
-	for msg := range batch.Messages() {
-		events = append(events, l.seeMsg(actor.From(ctx), msg))
-	}
-	for i, j := 0, len(events)-1; i < j; i, j = i+1, j-1 {
-		events[i], events[j] = events[j], events[i]
-	}
-	return events, nil
+	found, err := l.Search(ctx, Query{Most: most})
+	return found.Events, err
 }
 
 // Tail sends new events to the person acting in ctx, until ctx ends or send fails.
@@ -119,14 +93,14 @@ func (l *Lane) Find(ctx context.Context, id string) (Event, error) {
 	if seq == 0 {
 		return Event{}, unknownEvent()
 	}
-	kept, err := l.events.GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Event{}, unknownEvent()
-	}
+	e, ok, err := l.at(ctx, who, seq)
 	if err != nil {
 		return Event{}, busDown(err)
 	}
-	return l.see(who, kept.Header, kept.Data, seq), nil
+	if !ok {
+		return Event{}, unknownEvent()
+	}
+	return e, nil
 }
 
 func unknownEvent() *fault.Fault {

@@ -18,26 +18,27 @@ func (l *Lane) pause(ctx context.Context, plugin string, err error) {
 	sleep(ctx, time.Second)
 }
 
-// post sends one event, signed; any 2xx acknowledges it.
-func (l *Lane) post(ctx context.Context, to *registry.Plugin, m meta, w word) error {
-	body, err := m.outside(w.data, w.removed)
+// post sends events in one request, signed; any 2xx acknowledges all of them.
+func (l *Lane) post(ctx context.Context, to *registry.Plugin, events []deed) error {
+	out, err := write(to.Manifest.Events.Format, events)
 	if err != nil {
 		return err
 	}
+	trace := events[0].it.m.Trace
 	ctx, cancel := context.WithTimeout(ctx, l.Limits.Timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+to.ID+to.Manifest.Events.Path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+to.ID+to.Manifest.Events.Path, bytes.NewReader(out.body))
 	if err != nil {
 		return err
 	}
-	token, err := l.Tokens.CallToken(to.ID, "core", "", m.Trace, r.Method, r.URL.EscapedPath())
+	token, err := l.Tokens.CallToken(to.ID, "core", "", trace, r.Method, r.URL.EscapedPath())
 	if err != nil {
 		return err
 	}
+	r.Header = out.header
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("X-Vivified-Caller", "core")
-	r.Header.Set("Content-Type", "application/cloudevents+json")
-	if parent := actor.Traceparent(m.Trace); parent != "" {
+	if parent := actor.Traceparent(trace); parent != "" {
 		r.Header.Set("traceparent", parent)
 	}
 	answer, err := l.Caller.Call(ctx, to, r)
