@@ -110,6 +110,9 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		return nil, err
 	}
 	own := ownListeners(ctx, conf, at)
+	if address := bus.Address(); address.IsValid() {
+		own = append(own, address)
+	}
 
 	store := audit.NewStore(pool)
 	heads := filepath.Join(c.dataDir, "audit-heads.jsonl")
@@ -198,6 +201,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	}
 	events, err := canonical.Open(ctx, canonical.Config{
 		Bus: bus, Pool: pool, Sealer: sealer, Plugins: plugins, Gate: door, Record: writer, Caller: manager, Tokens: people, Log: log,
+		Guests: people, Callout: calloutOf(conf), Replica: replica,
 		Limits: canonical.Limits{
 			Keep: conf.Duration(settings.EventRetention), KeepTypes: keepTypes, MaxDeliver: conf.Int(settings.EventMaxDeliver), MaxAge: conf.Duration(settings.EventMaxAge),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),

@@ -22,18 +22,32 @@ import (
 // stores starts the database, then the bus, whose streams are encrypted under a
 // key of the keyring that the database holds.
 func (c *core) stores(ctx context.Context, conf *settings.Settings, env map[string]string, master *settings.MasterKey, replica string) (*pgxpool.Pool, *canonical.Bus, *settings.Keyring, error) {
+	secure, err := ownCertificate(conf)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	pool, keyring, err := c.database(ctx, conf, env, master, replica)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	bus, err := canonical.StartBus(canonical.BusConfig{
 		URL: conf.String(settings.NATSURL), Dir: c.dataDir, Key: hex.EncodeToString(keyring.Sealer().Derive("nats/jetstream", 32)), Name: replica, Log: c.log,
+		Listen: conf.String(settings.NATSListen), TLS: secure,
 	})
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	c.stops = append(c.stops, bus.Close)
 	return pool, bus, keyring, nil
+}
+
+// calloutOf is how plugins get onto an external bus, nil where they do not.
+func calloutOf(conf *settings.Settings) *canonical.CalloutConfig {
+	seed := conf.String(settings.NATSCalloutSeed)
+	if seed == "" || conf.String(settings.NATSURL) == "" {
+		return nil
+	}
+	return &canonical.CalloutConfig{Seed: seed, System: conf.String(settings.NATSSystemURL)}
 }
 
 // database makes the database ready, opens its sealing keys and connects to it

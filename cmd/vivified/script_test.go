@@ -51,6 +51,8 @@ func TestScripts(t *testing.T) {
 			"database":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("DATABASE_URL", dbtest.Empty(t)) },
 			"sql":         sql,
 			"bus":         bus,
+			"harbour":     harbour,
+			"onbus":       onBus,
 			"ready":       waitReady,
 			"stop":        stop,
 			"http":        request,

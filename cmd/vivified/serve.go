@@ -89,21 +89,33 @@ func serve(ctx context.Context, env map[string]string, stderr io.Writer) error {
 	return reason
 }
 
+// ownCertificate returns what to serve TLS with, nil where none is configured.
+func ownCertificate(conf *settings.Settings) (*tls.Config, error) {
+	cert, key := conf.String(settings.TLSCertFile), conf.String(settings.TLSKeyFile)
+	if cert == "" && key == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "tls_cert_file", "The TLS certificate or its key cannot be used.").Because(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
 // listen opens the port, over TLS where a certificate is configured. Plain http
 // is served on loopback, or to proxies that are trusted to add TLS.
 func listen(conf *settings.Settings) (l net.Listener, secure bool, err error) {
 	address := conf.String(settings.Listen)
-	cert, key := conf.String(settings.TLSCertFile), conf.String(settings.TLSKeyFile)
+	secured, err := ownCertificate(conf)
+	if err != nil {
+		return nil, false, err
+	}
 	if l, err = net.Listen("tcp", address); err != nil {
 		return nil, false, fault.New(fault.Unavailable, "listen", "The core cannot listen on %s; is another one running there?", address).Because(err)
 	}
-	if cert != "" || key != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			l.Close()
-			return nil, false, fault.New(fault.Invalid, "tls_cert_file", "The TLS certificate or its key cannot be used.").Because(err)
-		}
-		return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), true, nil
+	if secured != nil {
+		secured.NextProtos = []string{"h2", "http/1.1"}
+		return tls.NewListener(l, secured), true, nil
 	}
 	proxies := len(conf.Prefixes(settings.TrustedProxies)) > 0
 	if at, ok := l.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() && !proxies {

@@ -20,6 +20,13 @@ type held struct {
 	mu   sync.Mutex
 	by   map[heldKey]map[string]holding // by consumer
 	sent map[sentKey]int
+	open map[string]*window // by consumer, of those that are told when something leaves
+}
+
+// window is what one consumer has sent and nobody settled.
+type window struct {
+	until map[string]time.Time // event → when the bus hands it out again
+	left  chan struct{}        // told when one is settled
 }
 
 type heldKey struct{ plugin, event string }
@@ -46,6 +53,9 @@ func (h *held) put(plugin, consumer string, m meta, t ticket, until time.Time) i
 		h.by[key] = map[string]holding{}
 	}
 	h.by[key][consumer] = holding{m, t, until}
+	if w := h.open[consumer]; w != nil {
+		w.until[m.ID] = until
+	}
 	at := sentKey{consumer, t.sequence}
 	h.sent[at]++
 	return h.sent[at]
@@ -56,6 +66,16 @@ func (h *held) tries(consumer string, t ticket) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.sent[sentKey{consumer, t.sequence}]
+}
+
+// uncount takes one sending back.
+func (h *held) uncount(consumer string, t ticket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := sentKey{consumer, t.sequence}
+	if h.sent[at]--; h.sent[at] <= 0 {
+		delete(h.sent, at)
+	}
 }
 
 // forget ends the counting of an event that is settled.
@@ -73,16 +93,72 @@ func (h *held) take(plugin, event, consumer string) map[string]holding {
 	all := h.by[key]
 	if consumer == "" {
 		delete(h.by, key)
+		for name := range all {
+			h.free(name, event)
+		}
 		return all
 	}
 	one, ok := all[consumer]
 	if !ok {
 		return nil
 	}
+	h.free(consumer, event)
 	if delete(all, consumer); len(all) == 0 {
 		delete(h.by, key)
 	}
 	return map[string]holding{consumer: one}
+}
+
+// free tells a consumer's window that an event left it.
+func (h *held) free(consumer, event string) {
+	w := h.open[consumer]
+	if w == nil {
+		return
+	}
+	delete(w.until, event)
+	select {
+	case w.left <- struct{}{}:
+	default:
+	}
+}
+
+// watch opens a consumer's window until shut is called.
+func (h *held) watch(consumer string) (w *window, shut func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w = &window{until: map[string]time.Time{}, left: make(chan struct{}, 1)}
+	h.open[consumer] = w
+	return w, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.open[consumer] == w {
+			delete(h.open, consumer)
+		}
+	}
+}
+
+// unsettled counts the events in a window that the bus does not hand out again yet.
+func (h *held) unsettled(w *window, now time.Time) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(w.until, func(_ string, until time.Time) bool { return now.After(until) })
+	return len(w.until)
+}
+
+// extend gives the receiver of an event more time, and returns what tells the bus so.
+func (h *held) extend(plugin, event, consumer string, until time.Time) (ticket, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	one, ok := h.by[heldKey{plugin, event}][consumer]
+	if !ok {
+		return ticket{}, false
+	}
+	one.until = until
+	h.by[heldKey{plugin, event}][consumer] = one
+	if w := h.open[consumer]; w != nil {
+		w.until[event] = until
+	}
+	return one.t, true
 }
 
 // leave forgets everything of a consumer that is no more.
@@ -115,6 +191,7 @@ type Verdict struct {
 	Consumer string `json:"consumer,omitempty"` // durable name; "": at every stream of the plugin
 	Done     bool   `json:"done"`
 	Reason   string `json:"reason,omitempty"` // of a refusal
+	Final    bool   `json:"final,omitempty"`  // a refusal that no other try would change
 }
 
 // settleTopic is where replicas ask each other who holds an event, and
@@ -196,7 +273,7 @@ func (l *Lane) settle(ctx context.Context, v Verdict) (found bool, err error) {
 				return true, busDown(err)
 			}
 			l.held.forget(consumer, h.t)
-		case tries >= l.Limits.MaxDeliver:
+		case v.Final, tries >= l.Limits.MaxDeliver:
 			if err := l.bury(ctx, v.Plugin, consumer, h.m, h.t, tries, cmp.Or(v.Reason, "refused by the receiver")); err != nil {
 				return true, err
 			}
@@ -208,4 +285,19 @@ func (l *Lane) settle(ctx context.Context, v Verdict) (found bool, err error) {
 		}
 	}
 	return found, nil
+}
+
+// goOn notes that a receiver still works on an event, so that it does not come again yet.
+func (l *Lane) goOn(v Verdict) {
+	if t, ok := l.held.extend(v.Plugin, v.Event, v.Consumer, l.Now().Add(l.Limits.AckWait)); ok {
+		l.working(t)
+	}
+}
+
+// unsent gives back an event that reached nobody; that was no attempt.
+func (l *Lane) unsent(v Verdict) {
+	for consumer, one := range l.held.take(v.Plugin, v.Event, v.Consumer) {
+		l.held.uncount(consumer, one.t)
+		_ = l.again(one.t, 0)
+	}
 }

@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,12 +21,16 @@ type BusConfig struct {
 	Key  string // encrypts the embedded one's streams at rest (ChaCha20-Poly1305); empty: in clear
 	Log  *slog.Logger
 	Name string // this replica's name, shown in the server's connection list
+
+	Listen string      // where the embedded one listens for plugins; empty: it does not
+	TLS    *tls.Config // nil: in clear, which is for loopback only
 }
 
 // Bus is the connection to NATS, and the embedded server when there is one.
 type Bus struct {
 	Conn   *nats.Conn
-	server *server.Server
+	server *server.Server // the embedded one, or nil
+	gate   *gatekeeper    // of the embedded one
 	log    *slog.Logger
 }
 
@@ -45,12 +50,14 @@ func StartBus(c BusConfig) (*Bus, error) {
 	}
 	url := c.URL
 	if url == "" {
-		s, err := embed(c)
+		b.gate = newGatekeeper(c.Log)
+		s, err := embed(c, b.gate)
 		if err != nil {
 			return nil, err
 		}
 		b.server, url = s, nats.DefaultURL
-		options = append(options, nats.InProcessServer(s))
+		b.gate.server.Store(s)
+		options = append(options, nats.InProcessServer(s), nats.UserInfo(coreUser, b.gate.password))
 	}
 	conn, err := nats.Connect(url, options...)
 	if err != nil {
@@ -61,14 +68,14 @@ func StartBus(c BusConfig) (*Bus, error) {
 	return b, nil
 }
 
-// embed starts a JetStream server that only this process reaches.
-func embed(c BusConfig) (*server.Server, error) {
+// embed starts a JetStream server that this process reaches, and plugins where it listens.
+func embed(c BusConfig, gate *gatekeeper) (*server.Server, error) {
 	dir := filepath.Join(c.Dir, "nats")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the event bus directory: %w", err)
 	}
 	o := &server.Options{
-		ServerName: "vivified", DontListen: true, JetStream: true, StoreDir: dir, NoSigs: true, NoSystemAccount: true,
+		ServerName: "vivified", CustomClientAuthentication: gate, JetStream: true, StoreDir: dir, NoSigs: true, NoSystemAccount: true,
 		MaxPayload: 8 << 20,
 		// An acknowledged event has reached the disk: without this an acknowledgement
 		// can be lost with the machine's power.
@@ -76,6 +83,9 @@ func embed(c BusConfig) (*server.Server, error) {
 	}
 	if c.Key != "" {
 		o.JetStreamKey, o.JetStreamCipher = c.Key, server.ChaCha
+	}
+	if err := listenFor(o, c.Listen, c.TLS); err != nil {
+		return nil, err
 	}
 	s, err := server.NewServer(o)
 	if err != nil {

@@ -41,6 +41,9 @@ type Config struct {
 	Record  gate.Recorder // for the outcomes of deliveries
 	Caller  Caller
 	Tokens  Tokens
+	Guests  Guests         // nil: no plugin connects to the bus itself
+	Callout *CalloutConfig // of an external bus that asks who connects; nil: it does not
+	Replica string         // this replica's name, under which it holds leases
 	Limits  Limits
 	Now     func() time.Time // default time.Now
 	Log     *slog.Logger
@@ -123,7 +126,7 @@ func Open(ctx context.Context, c Config) (*Lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]map[string]holding{}, sent: map[sentKey]int{}}}
+	l := &Lane{Config: c, js: js, inlets: gate.NewThrottle(c.Limits.Rate, c.Limits.InFlight), held: held{by: map[heldKey]map[string]holding{}, sent: map[sentKey]int{}, open: map[string]*window{}}}
 	l.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>", "again.>"}, Storage: jetstream.FileStorage,
 		MaxAge: c.Limits.longest(), Duplicates: min(c.Limits.Duplicates, c.Limits.longest()), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,

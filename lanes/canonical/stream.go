@@ -144,7 +144,25 @@ func (l *Lane) Listen(ctx context.Context, how Listening, send func(*Sent) error
 type place struct {
 	consumer jetstream.Consumer
 	name     string // of the durable
+	own      bool   // beside the plugin's one
 	patterns []string
+}
+
+// placeOf returns where a plugin that listens stands, but for its consumer.
+func (l *Lane) placeOf(p *registry.Plugin, how Listening) (at place, err error) {
+	if at.name, err = durable(p.ID, how.Consumer); err != nil {
+		return at, err
+	}
+	if at.patterns, err = wanted(p.Manifest, how.Types); err != nil {
+		return at, err
+	}
+	if how.Consumer == "" && !slices.Equal(at.patterns, p.Manifest.Events.Subscribes) {
+		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
+		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(at.patterns)), " ")))
+		at.name, at.own = consumerName(p.ID, typesMark+hex.EncodeToString(sum[:6])), true
+	}
+	at.own = at.own || how.Consumer != ""
+	return at, nil
 }
 
 // attach returns the place of a plugin that listens, made where it is the first time.
@@ -153,20 +171,13 @@ func (l *Lane) attach(ctx context.Context, id string, how Listening) (place, err
 	if err != nil {
 		return place{}, err
 	}
-	at := place{}
-	if at.name, err = durable(id, how.Consumer); err != nil {
+	at, err := l.placeOf(p, how)
+	if err != nil {
 		return at, err
 	}
-	if at.patterns, err = wanted(p.Manifest, how.Types); err != nil {
-		return at, err
-	}
-	first := l.fromNow
-	if how.Consumer == "" && !slices.Equal(at.patterns, p.Manifest.Events.Subscribes) {
-		// Part of what the plugin subscribes to is another stream than all of it: each keeps its own place.
-		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(at.patterns)), " ")))
-		at.name = consumerName(id, typesMark+hex.EncodeToString(sum[:6]))
-	} else if how.Consumer == "" {
-		first = l.fromEnabled(p)
+	first := l.fromEnabled(p)
+	if at.own {
+		first = l.fromNow
 	}
 	if at.consumer, err = l.consumer(ctx, p, at.name, at.patterns, first); err != nil {
 		return at, busDown(err)

@@ -23,6 +23,9 @@ func (l *Lane) Run(ctx context.Context) error {
 	if err := l.answerOthers(ctx); err != nil {
 		return err
 	}
+	if err := l.openDoors(ctx); err != nil {
+		return err
+	}
 	// A webhook that is under way when the core stops may finish, for a moment.
 	quit, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -71,7 +74,7 @@ func (l *Lane) Run(ctx context.Context) error {
 				if before != nil {
 					<-before // two at a time would mix up the order
 				}
-				l.push(hctx, quit, p.ID, consumer)
+				l.whileHeld(hctx, consumerName(p.ID, ""), func(ctx context.Context) { l.push(ctx, quit, p.ID, consumer) })
 			})
 		}
 		retry := time.NewTimer(time.Second)

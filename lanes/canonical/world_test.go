@@ -77,6 +77,12 @@ func newWorld(t *testing.T, limits canonical.Limits) *world {
 // newWorldOn is newWorld on a bus that the test chose.
 func newWorldOn(t *testing.T, bus *canonical.Bus, limits canonical.Limits) *world {
 	t.Helper()
+	return newWorldWith(t, bus, canonical.Config{Limits: limits})
+}
+
+// newWorldWith is newWorld with more of its lane chosen by the test.
+func newWorldWith(t *testing.T, bus *canonical.Bus, c canonical.Config) *world {
+	t.Helper()
 	t.Cleanup(bus.Close)
 	w := &world{bus: bus, journal: &journal{}, hooks: make(chan hook, 1000), answers: map[string]int{}, refused: map[string]string{}, gates: map[string]chan struct{}{}}
 	log := slog.New(slog.DiscardHandler)
@@ -91,11 +97,9 @@ func newWorldOn(t *testing.T, bus *canonical.Bus, limits canonical.Limits) *worl
 	for _, text := range manifests {
 		w.install(t, text)
 	}
-	w.lane, err = canonical.Open(t.Context(), canonical.Config{
-		Bus: w.bus, Pool: pool, Sealer: sealer, Plugins: w.registry, Gate: gate.New(gate.Config{Policy: w.registry.Policy, Record: w.journal, Log: log}), Record: w.journal,
-		Caller: w, Tokens: tokens{}, Limits: limits, Log: log,
-	})
-	if err != nil {
+	c.Bus, c.Pool, c.Sealer, c.Plugins, c.Record, c.Caller, c.Tokens, c.Log, c.Replica = w.bus, pool, sealer, w.registry, w.journal, w, tokens{}, log, "test"
+	c.Gate = gate.New(gate.Config{Policy: w.registry.Policy, Record: w.journal, Log: log})
+	if w.lane, err = canonical.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
