@@ -166,7 +166,7 @@ func (h *harbour) board(t *testing.T, id string) *sailor {
 // ask sends a request and returns the answer.
 func (s *sailor) ask(t *testing.T, subject, body string) map[string]any {
 	t.Helper()
-	m, err := s.Request("in."+s.id+"."+subject, []byte(body), 20*time.Second)
+	m, err := s.Request("in."+s.id+"."+subject, []byte(body), time.Minute)
 	if err != nil {
 		t.Fatalf("%s: %v", subject, err)
 	}
@@ -198,7 +198,7 @@ func arrival(t *testing.T, came chan *nats.Msg) *nats.Msg {
 	select {
 	case m := <-came:
 		return m
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no event came")
 		return nil
 	}
@@ -367,7 +367,7 @@ func refusal(t *testing.T, s *sailor) error {
 	select {
 	case err := <-s.refused:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the server refused nothing")
 		return nil
 	}
@@ -407,7 +407,7 @@ func TestRevokedOnTheBus(t *testing.T) {
 		h.publish(t, "plain.said", `2`)
 		select {
 		case <-reader.closed:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the connection stands")
 		}
 		if took := time.Since(began); took > 5*time.Second { // some milliseconds on a machine with nothing else to do

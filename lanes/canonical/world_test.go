@@ -227,7 +227,7 @@ func (w *world) hook(t *testing.T) hook {
 	select {
 	case h := <-w.hooks:
 		return h
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no webhook arrived")
 		return hook{}
 	}
@@ -236,7 +236,7 @@ func (w *world) hook(t *testing.T) hook {
 // until waits for a condition.
 func (w *world) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("it never came about that %s", what)
