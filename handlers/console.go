@@ -20,6 +20,7 @@ type consolePage struct {
 var consolePages = []consolePage{
 	{"Overview", views.PathOverview, nil},
 	{"Approvals", views.PathApprovals, nil},
+	{"Alerts", views.PathAlerts, []trait.ID{trait.SystemMonitor}},
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
 	{"Registration tokens", views.PathTokens, []trait.ID{trait.PluginManager}},
 	{"Signing keys", views.PathSigningKeys, []trait.ID{trait.Admin}},
@@ -72,7 +73,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleAlerts(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

@@ -92,7 +92,7 @@ func back(c echo.Context, fallback string) string {
 
 // asks reports whether a path is one of a question, which is over once answered.
 func asks(path string) bool {
-	for _, verb := range []string{"/enable", "/accept", "/disable", "/quarantine", "/unregister", "/approve", "/deny", "/withdraw", "/request", "/grant", "/suspend", "/view-as", "/delete", "/link", "/invite", "/new", "/edit", "/join", "/leave", "/revoke", "/verify", "/replay", "/discard", "/rotate", "/bulk", "/many", "/reset-factors"} {
+	for _, verb := range []string{"/enable", "/accept", "/disable", "/quarantine", "/unregister", "/approve", "/deny", "/withdraw", "/request", "/grant", "/suspend", "/view-as", "/delete", "/link", "/invite", "/new", "/edit", "/join", "/leave", "/revoke", "/verify", "/replay", "/discard", "/rotate", "/bulk", "/many", "/reset-factors", "/acknowledge", "/silence"} {
 		if strings.HasSuffix(path, verb) {
 			return true
 		}

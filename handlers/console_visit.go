@@ -68,7 +68,7 @@ func (v *visit) shell(ctx context.Context, f frame) views.Shell {
 		v.countWaiting(nav)
 	}
 	v.countApprovals(ctx, nav)
-	s := views.Shell{Org: v.Settings.String(settings.Organisation), Nav: nav, Crumbs: f.crumbs, Live: f.live, Idle: v.Identity.LongestPause(ctx), Person: views.Person{Name: v.who.Name}}
+	s := views.Shell{Bell: v.bell(ctx), Org: v.Settings.String(settings.Organisation), Nav: nav, Crumbs: f.crumbs, Live: f.live, Idle: v.Identity.LongestPause(ctx), Person: views.Person{Name: v.who.Name}}
 	if len(f.crumbs) > 0 {
 		s.Title = f.crumbs[len(f.crumbs)-1].Label
 	}

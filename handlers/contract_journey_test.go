@@ -40,6 +40,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.audit(admin)
 	c.sinks(admin)
 	c.retention(admin)
+	c.alerts(admin)
 	c.goodbye(admin, caller)
 
 	withPages := []string{"setupPage", "signInPage", "signIn"} // the console's tests look at them

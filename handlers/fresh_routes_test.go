@@ -19,6 +19,7 @@ var harmless = map[string][]string{
 		"DELETE /admin/users/:id/sessions", "DELETE /admin/users/:id/sessions/:session", "POST /console/users/:id/sessions/:session/revoke",
 		"DELETE /admin/invitations/:id", "POST /console/users/:id/withdraw",
 		"DELETE /admin/api-keys/:id", "POST /console/account/keys/:key/revoke", "POST /console/users/:id/keys/:key/revoke",
+		"DELETE /admin/alerts/silences/:id", "POST /console/alerts/silences/:id/end",
 		"POST /console/account/sessions/revoke-others", "POST /console/account/sessions/:session/revoke",
 		"DELETE /admin/view-as", "POST /console/view-as/stop",
 		"POST /admin/jobs/:id/cancel",
@@ -27,6 +28,9 @@ var harmless = map[string][]string{
 		"POST /admin/approvals/:id/deny", "POST /console/approvals/:id/deny", "POST /admin/approvals/:id/withdraw", "POST /console/approvals/:id/withdraw",
 		"POST /admin/policies/waiting/:id/deny", "POST /console/policies/waiting/:id/deny",
 		"POST /admin/policies/waiting/:id/withdraw", "POST /console/policies/waiting/:id/withdraw",
+	},
+	"it says who has seen something, which stays as it is": {
+		"POST /admin/alerts/:id/acknowledge", "POST /console/alerts/:id/acknowledge",
 	},
 	"it asks others for something": {
 		"POST /admin/approvals", "POST /console/approvals/new", "POST /admin/decisions/:id/request", "POST /console/decisions/:id/request",
@@ -38,6 +42,7 @@ var harmless = map[string][]string{
 		"POST /console/policies/shadow", "POST /console/policies/shadow/:id/cancel",
 		"POST /admin/sso/:provider/check", "POST /admin/sso/:provider/dry-run", "POST /console/sso/:provider/check", "POST /console/sso/:provider/try", "POST /console/sso/:provider/test",
 		"POST /admin/audit/sinks/:id/try", "POST /console/audit/forwarding/:id/try", "POST /console/audit/verify",
+		"POST /admin/alerts/rules/try", "POST /console/alerts/rules/try", "POST /admin/alerts/channels/:channel/try", "POST /console/alerts/channels/:channel/try",
 	},
 	"it is one's own and opens nothing": {
 		"POST /console/account/profile", "POST /console/account/preferences", "POST /console/views", "POST /console/views/:id/remove",

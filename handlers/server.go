@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/alert"
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/evidence"
@@ -69,6 +70,7 @@ type Config struct {
 	Egress    *proxy.Lane
 
 	Approvals *approval.Service
+	Alerts    *alert.Service
 
 	Ready        func(context.Context) []Check
 	Metrics      *prometheus.Registry

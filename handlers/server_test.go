@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivified/vivified/core/actor"
+	"github.com/vivified/vivified/core/alert"
 	"github.com/vivified/vivified/core/approval"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/bundle"
@@ -72,8 +73,10 @@ type core struct {
 	Events    *canonical.Lane
 	Log       *log
 	SetUp     chan struct{} // closed once the first administrator is made
+	Alerts    *alert.Service
 
 	heads string
+	ways  alert.Ways // of telling people
 }
 
 // setting changes a core before it starts.
@@ -219,7 +222,13 @@ func newCore(t testing.TB, edits ...setting) *core {
 		FourEyes: func() bool { return c.Settings.Bool(settings.ApprovalFourEyes) }})
 	c.Rules.Show(approvals)
 
+	c.Alerts = alert.New(alert.Config{
+		Pool: c.DB.Pool, Store: c.Audit, Plugins: c.Registry, SIEM: forwarding, Public: c.URL, Replica: "test", Log: logger, Ways: func() alert.Ways { return c.ways },
+		Admins: func(context.Context) (int, error) { return 2, nil },
+	})
+
 	c.Server = handlers.New(handlers.Config{
+		Alerts:   c.Alerts,
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Installer: c.Installer, Shelf: c.Installer.Shelf, Jobs: c.Installer.Jobs, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
 		Evidence: evidence.New(evidence.Config{
 			Pool: c.DB.Pool, Audit: c.Audit, Settings: c.Settings, People: c.Identity, SSO: c.SSO, Rules: c.Rules, Plugins: c.Registry, SIEM: forwarding, Signer: c.Identity,

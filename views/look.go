@@ -54,6 +54,10 @@ const (
 	Intact    Status = "intact"
 	Broken    Status = "broken"
 
+	Open         Status = "open"
+	Acknowledged Status = "acknowledged"
+	Resolved     Status = "resolved"
+
 	Running   Status = "running"
 	Cancelled Status = "cancelled"
 	Otherwise Status = "otherwise" // decided by another rule
@@ -96,9 +100,14 @@ var statuses = map[Status]statusLook{
 	Failing:     {Danger, "circle-alert", "Failing"},
 	Intact:      {OK, "link", "Intact"},
 	Broken:      {Danger, "link-2-off", "Broken"},
-	Running:     {Info, "loader", "Running"},
-	Cancelled:   {Neutral, "x", "Cancelled"},
-	Otherwise:   {Neutral, "git-compare", "Decided by"},
+	Open:        {Warn, "circle-dot", "Open"},
+
+	Acknowledged: {Info, "badge-check", "Acknowledged"},
+	Resolved:     {OK, "circle-check", "Resolved"},
+
+	Running:   {Info, "loader", "Running"},
+	Cancelled: {Neutral, "x", "Cancelled"},
+	Otherwise: {Neutral, "git-compare", "Decided by"},
 }
 
 func (s Status) look() statusLook {

@@ -162,5 +162,5 @@ func samples() []sample {
 		alone("problem-alone", "/x", func() views.Problem { p := problem(401); p.SignedIn = false; return p }, views.ProblemAlone),
 		alone("problem-toast", "/x", problemOf(409), views.ProblemToast),
 		alone("toasts", "/x", func() []views.Toast { return []views.Toast{{Text: "Saved"}} }, views.Toasts),
-	}, append(policySamples(), groupSamples()...)...)
+	}, append(append(policySamples(), groupSamples()...), alertSamples()...)...)
 }

@@ -12,6 +12,7 @@ type Shell struct {
 	Org      string // whose installation this is, below the name in the rail
 	Nav      []NavGroup
 	Apps     []NavItem // pages that plugins add
+	Bell     *Bell     // alerts that wait; nil: not for this reader
 	Crumbs   []Crumb
 	Person   Person
 	Live     bool // the page has parts that update themselves
@@ -84,7 +85,7 @@ func worse(a, b Tone) bool {
 // be seen are left out; a group that loses all goes too.
 func StandardNav(path string, may func(page string) bool) []NavGroup {
 	groups := []NavGroup{
-		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}, {Label: "Approvals", Href: PathApprovals, Key: "i"}}},
+		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}, {Label: "Approvals", Href: PathApprovals, Key: "i"}, {Label: "Alerts", Href: PathAlerts, Key: "b"}}},
 		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}, {Label: "Registration", Href: PathTokens, Key: "n"}}},
 		{"Traffic", "waypoints", []NavItem{{Label: "Lane map", Href: PathLanes, Key: "l"}, {Label: "Events", Href: PathEvents, Key: "e"}, {Label: "Egress", Href: PathEgress, Key: "x"}}},
 		{"Govern", "shield-check", []NavItem{{Label: "Policies", Href: PathPolicies, Key: "r"}, {Label: "Audit", Href: PathAudit, Key: "a"}, {Label: "Evidence", Href: PathEvidence, Key: "v"}}},

@@ -117,7 +117,8 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	store := audit.NewStore(pool)
 	heads := filepath.Join(c.dataDir, "audit-heads.jsonl")
 	signer := &lateSigner{ready: make(chan struct{})}
-	headWriter := audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Every: conf.Duration(settings.AuditHeadsInterval), Log: log})
+	watch := &headsWatch{replica: replica}
+	headWriter := audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Every: conf.Duration(settings.AuditHeadsInterval), Told: watch.told, Log: log})
 	c.run("signed heads", signer.before(headWriter.Run))
 	writer := audit.NewWriter(pool, audit.WriterConfig{Replica: replica, Batch: conf.Int(settings.AuditGroupSize), Log: log})
 	c.run("audit", writer.Run)
@@ -138,6 +139,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	}
 	c.run("rulebook", book.Run)
 	door := gate.New(gate.Config{Policy: book.Policy, Record: writer, Metrics: metrics, Log: log})
+	watch.record = door.Record
 	c.run("rule coverage", rulebook.NewCounter(pool, door, log).Run)
 	people, err := identity.Open(ctx, identity.Config{
 		Pool: pool, Plugins: plugins, Sealer: sealer, Record: writer, Issuer: c.public, Traits: traits,
@@ -230,11 +232,16 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	})
 	book.Show(approvals)
 	c.run("approvals", approvals.Run)
+	alerts, err := watchful(conf, pool, store, plugins, people, forwarding, calls, c.public, replica, log)
+	if err != nil {
+		return nil, err
+	}
+	c.run("alerts", alerts.Run)
 
 	c.server = handlers.New(handlers.Config{
 		Rules:    book,
 		Identity: people, Registry: plugins, Plugins: manager, Installer: installer, Shelf: installer.Shelf, Jobs: installer.Jobs, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
-		Approvals: approvals, SSO: signOn,
+		Approvals: approvals, SSO: signOn, Alerts: alerts,
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Evidence: evidence.New(evidence.Config{
 			Pool: pool, Audit: store, Settings: conf, People: people, SSO: signOn, Rules: book, Plugins: plugins, SIEM: forwarding, Signer: people,

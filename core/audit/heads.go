@@ -61,6 +61,9 @@ type HeadWriterConfig struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
+	// Told hears after each attempt to sign and keep heads how it went. Default: nobody.
+	Told func(ctx context.Context, err error)
+
 	// Log hears of failures and of a database that is older than the file.
 	// Default: slog.Default.
 	Log *slog.Logger
@@ -94,7 +97,11 @@ func (w *HeadWriter) Run(ctx context.Context) error {
 	tick := time.NewTicker(w.cfg.Every)
 	defer tick.Stop()
 	for {
-		w.report(w.Write(ctx))
+		err := w.Write(ctx)
+		w.report(err)
+		if w.cfg.Told != nil && ctx.Err() == nil {
+			w.cfg.Told(ctx, err)
+		}
 		select {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

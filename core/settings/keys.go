@@ -103,6 +103,16 @@ const (
 	AuditArchiveKey
 	AuditArchiveSecret
 
+	AlertWebhookURL
+	AlertWebhookSecret
+	AlertEmailTo
+	AlertEmailFrom
+	SMTPAddress
+	SMTPSecurity
+	SMTPUser
+	SMTPPassword
+	AlertCAFile
+
 	PolicyFourEyes
 
 	keyCount int = iota
@@ -295,6 +305,25 @@ var declared = [keyCount]Definition{
 		Description: "Access key id for the bucket."},
 	AuditArchiveSecret: {Name: "audit_archive_secret", Group: "Audit", Class: trait.Confidential, Secret: true, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
 		Description: "Secret access key for the bucket."},
+
+	AlertWebhookURL: {Name: "alert_webhook_url", Group: "Alerts", Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin, check: isWebhook,
+		Description: "URL that alerts are posted to as signed JSON; empty: none."},
+	AlertWebhookSecret: {Name: "alert_webhook_secret", Group: "Alerts", Class: trait.Confidential, Secret: true, See: trait.SystemMonitor, Edit: trait.Admin, check: isSigningKey,
+		Description: "Key that the signature of those posts is made with: whsec_ and the base64 of 24 to 64 random bytes."},
+	AlertEmailTo: {Name: "alert_email_to", Group: "Alerts", Type: TypeStrings, Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin, check: areMailboxes,
+		Description: "E-mail addresses that alerts go to; empty: none."},
+	AlertEmailFrom: {Name: "alert_email_from", Group: "Alerts", Default: "vivified@localhost", Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin, check: isMailbox,
+		Description: "E-mail address that alerts come from."},
+	SMTPAddress: {Name: "smtp_address", Group: "Alerts", Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin, check: isMailServer,
+		Description: "Mail server that messages are handed to where no plugin sends them, such as mail.example.org:587; empty: none."},
+	SMTPSecurity: {Name: "smtp_security", Group: "Alerts", Type: TypeEnum, Choices: []string{"starttls", "tls", "none"}, Default: "starttls", Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin,
+		Description: "How the connection to the mail server is protected; none is for one on this machine only."},
+	SMTPUser: {Name: "smtp_user", Group: "Alerts", Class: trait.Internal, See: trait.SystemMonitor, Edit: trait.Admin, check: isShort,
+		Description: "Name to sign in to the mail server with; empty: it asks for none."},
+	SMTPPassword: {Name: "smtp_password", Group: "Alerts", Class: trait.Confidential, Secret: true, See: trait.SystemMonitor, Edit: trait.Admin,
+		Description: "Password to sign in to the mail server with."},
+	AlertCAFile: {Name: "alert_ca_file", Group: "Alerts", Class: trait.Internal, Restart: true, Reach: OperatorOnly, See: trait.SystemMonitor,
+		Description: "PEM file with certificate authorities that alerts believe beside the machine's own."},
 
 	PolicyFourEyes: {Name: "policy_four_eyes", Group: "Policy", Type: TypeBool, Default: "false", Class: trait.Internal, See: trait.PolicyManager, TwoPeople: "true",
 		Description: "Whether a second person has to approve before rules are published. Switching it off takes two people."},

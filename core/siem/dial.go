@@ -40,11 +40,11 @@ func (s *Service) dial(row db.SiemSink, secret string) (audit.Sink, error) {
 		}
 		return &syslogSink{address: row.Address, tls: conf}, nil
 	case Webhook:
-		k, err := signingKey(secret)
+		to, err := NewPoster(row.Address, secret, conf.RootCAs, s.Now)
 		if err != nil {
-			return nil, errors.New("the key of the signature cannot be read")
+			return nil, err
 		}
-		return &webhookSink{client: client(conf), url: row.Address, key: k, now: s.Now}, nil
+		return &webhookSink{to: to}, nil
 	case OTLP:
 		return &otlpSink{client: client(conf), url: row.Address, token: secret, now: s.Now}, nil
 	}
