@@ -27,6 +27,99 @@ type APIKey struct {
 	Replaces *uuid.UUID
 }
 
+type Alert struct {
+	ID       uuid.UUID
+	TenantID string
+	Rule     string
+	RuleName string
+	// what it is about, within its rule; the empty key: the rule alone
+	Key      string
+	Severity string
+	Title    string
+	Text     string
+	Plugin   string
+	Object   string
+	Channels []string
+	// it waits for a person even when its condition ended
+	Sticky bool
+	// how long nothing must happen for its condition to end; 0: the condition tells its end itself
+	QuietSeconds int64
+	State        string
+	Count        int64
+	OpenedAt     time.Time
+	LastAt       time.Time
+	// when the condition ended; NULL: it goes on
+	EndedAt    *time.Time
+	ResolvedAt *time.Time
+	// when its channels were told; NULL: not yet, or silenced
+	NotifiedAt *time.Time
+	AckedBy    string
+	AckedName  string
+	AckedAt    *time.Time
+	Note       string
+}
+
+type AlertCount struct {
+	TenantID string
+	Rule     string
+	Key      string
+	Bucket   time.Time
+	N        int64
+}
+
+type AlertNotice struct {
+	ID        uuid.UUID
+	Alert     uuid.UUID
+	Channel   string
+	Event     string
+	MadeAt    time.Time
+	NextAt    time.Time
+	Attempts  int32
+	SentAt    *time.Time
+	GivenUp   bool
+	LastError string
+}
+
+type AlertPlace struct {
+	TenantID string
+	Chain    string
+	Seq      int64
+}
+
+type AlertRecord struct {
+	Alert uuid.UUID
+	Chain string
+	Seq   int64
+}
+
+type AlertRule struct {
+	TenantID string
+	ID       string
+	Name     string
+	Spec     json.RawMessage
+	Enabled  bool
+	// rises with every change; a change of a version seen is refused
+	Version     int64
+	ChangedBy   string
+	ChangedName string
+	ChangedAt   time.Time
+}
+
+type AlertSilence struct {
+	ID       uuid.UUID
+	TenantID string
+	Rule     string
+	// NULL: every alert of the rule
+	Key       *string
+	Reason    string
+	BegunAt   time.Time
+	Until     time.Time
+	BegunBy   string
+	BegunName string
+	EndedAt   *time.Time
+	EndedName string
+}
+
 type Approval struct {
 	ID       uuid.UUID
 	TenantID string
