@@ -139,6 +139,12 @@ func (m *Manager) Call(ctx context.Context, p *registry.Plugin, r *http.Request)
 	if err != nil {
 		return nil, err
 	}
+	if p.Manifest.Runtime.Protocol == manifest.ProtocolGRPC {
+		if to.Instance != "" {
+			return nil, fault.New(fault.Unavailable, "runtime.unavailable", "%s speaks gRPC, which only plugins that run elsewhere do; have it answer HTTP.", p.ID)
+		}
+		to.GRPC, to.Operation = true, operationOf(p.Manifest, r.Method, r.URL.Path)
+	}
 	return m.call(ctx, rt, to, r)
 }
 

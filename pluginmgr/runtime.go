@@ -14,6 +14,9 @@ type Target struct {
 	Plugin   string // id
 	Instance string // of a plugin that its runtime starts; else empty
 	Address  string // base URL of a plugin that runs elsewhere; else empty
+
+	GRPC      bool   // it answers vivified.v1.Operator, not HTTP
+	Operation string // of one that does: the endpoint's name; empty: none, such as a health check
 }
 
 // Runtime reaches plugins of one kind. What only some can do are interfaces of

@@ -1,4 +1,4 @@
-// Package external reaches plugins that run elsewhere, by HTTP.
+// Package external reaches plugins that run elsewhere, by HTTP or gRPC.
 //
 // It dials only addresses inside the plugins' networks, judged when they are
 // dialled, and never the core's own listeners, its database or its bus. It
@@ -33,6 +33,7 @@ type Config struct {
 type Runtime struct {
 	short     *wire.Client    // for most requests
 	transport *http.Transport // for those that are long, streamed or over TLS
+	spoken    grpcTargets     // to plugins that speak gRPC
 	dialer    net.Dialer
 	bases     sync.Map     // address → *url.URL, parsed once
 	known     atomic.Int64 // of them
@@ -42,6 +43,7 @@ type Runtime struct {
 func New(c Config) *Runtime {
 	rt := &Runtime{dialer: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}}
 	rt.dialer.Control = func(_, address string, _ syscall.RawConn) error { return judge(c, address) }
+	rt.spoken.dialer = &rt.dialer
 	rt.short = wire.New(wire.Config{Dial: rt.dialer.DialContext, Idle: 90 * time.Second})
 	rt.transport = &http.Transport{
 		DialContext: rt.dialer.DialContext, MaxIdleConns: 1024, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
@@ -99,6 +101,9 @@ func (rt *Runtime) Call(ctx context.Context, to pluginmgr.Target, r *http.Reques
 	if err != nil {
 		return nil, err
 	}
+	if to.GRPC {
+		return rt.spoken.invoke(ctx, to, base, r)
+	}
 	out := r.WithContext(ctx)
 	u := *r.URL
 	u.Scheme, u.Host = base.Scheme, base.Host
@@ -155,6 +160,7 @@ func (rt *Runtime) Probe(ctx context.Context, to pluginmgr.Target) error {
 
 // Close drops idle connections.
 func (rt *Runtime) Close() {
+	rt.spoken.close()
 	rt.short.CloseIdleConnections()
 	rt.transport.CloseIdleConnections()
 }
