@@ -42,7 +42,7 @@ func appendChange(ctx context.Context, q *db.Queries, r *Record) error {
 		return fmt.Errorf("lock the head: %w", err)
 	}
 	r.Replica = clip(head.Replica, maxName)
-	r.seal(ChangeChain, head.Seq+1, after(head.At, time.Now()), head.Hash)
+	r.seal(new(digester), ChangeChain, head.Seq+1, after(head.At, time.Now()), head.Hash)
 	if err := q.AuditInsert(ctx, r.params()); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}

@@ -27,7 +27,12 @@ func canonical(raw []byte) ([]byte, error) {
 
 // appendCanonical appends the canonical form of raw to dst.
 func appendCanonical(dst, raw []byte) ([]byte, error) {
-	s := scanner{src: raw}
+	return new(scanner).canonical(dst, raw)
+}
+
+// canonical is appendCanonical for whoever has many values to read.
+func (s *scanner) canonical(dst, raw []byte) ([]byte, error) {
+	s.src, s.at = raw, 0
 	dst, err := s.value(dst, 0)
 	if err != nil {
 		return dst, err
@@ -40,8 +45,9 @@ func appendCanonical(dst, raw []byte) ([]byte, error) {
 
 // scanner reads one JSON text (RFC 8259) once, from left to right.
 type scanner struct {
-	src []byte
-	at  int
+	src  []byte
+	at   int
+	room []byte // for members on their way to their order
 }
 
 // space skips white space and returns the next byte, 0 at the end.
@@ -107,7 +113,10 @@ func (s *scanner) array(dst []byte, depth int) ([]byte, error) {
 
 // member is one of an object: where in the output its quoted name and its
 // value are.
-type member struct{ name, colon, end int }
+type member struct {
+	name, colon, end int
+	special          bool // its name, see special
+}
 
 // object appends the members in the order they come and sorts them after.
 func (s *scanner) object(dst []byte, depth int) ([]byte, error) {
@@ -142,7 +151,8 @@ func (s *scanner) object(dst []byte, depth int) ([]byte, error) {
 			return dst, err
 		}
 		m.end = len(dst)
-		if n := len(members); n > 0 && compareNames(dst[members[n-1].name:members[n-1].colon], dst[m.name:m.colon]) >= 0 {
+		m.special = special(dst[m.name:m.colon])
+		if n := len(members); n > 0 && compareMembers(dst, members[n-1], m) >= 0 {
 			sorted = false
 		}
 		members = append(members, m)
@@ -154,7 +164,7 @@ func (s *scanner) object(dst []byte, depth int) ([]byte, error) {
 			continue
 		case '}':
 			if !sorted {
-				dst = sortMembers(dst, start, members)
+				dst = s.sort(dst, start, members)
 			}
 			return append(dst, '}'), nil
 		}
@@ -162,41 +172,52 @@ func (s *scanner) object(dst []byte, depth int) ([]byte, error) {
 	}
 }
 
-// sortMembers rewrites dst[start:], the members, by name; of equal names the
-// last one stays.
-func sortMembers(dst []byte, start int, members []member) []byte {
-	src := bytes.Clone(dst[start:])
-	name := func(m member) []byte { return src[m.name-start : m.colon-start] }
-	slices.SortStableFunc(members, func(a, b member) int { return compareNames(name(a), name(b)) })
-	dst = dst[:start]
+// fewMembers is up to how many members are put in order by insertion.
+const fewMembers = 32
+
+// sort rewrites dst[start:], the members, by name; of equal names the last one stays.
+func (s *scanner) sort(dst []byte, start int, members []member) []byte {
+	if len(members) > fewMembers {
+		slices.SortStableFunc(members, func(a, b member) int { return compareMembers(dst, a, b) })
+	} else {
+		for i := 1; i < len(members); i++ {
+			for j := i; j > 0 && compareMembers(dst, members[j-1], members[j]) > 0; j-- {
+				members[j-1], members[j] = members[j], members[j-1]
+			}
+		}
+	}
+	s.room = s.room[:0]
 	for i, m := range members {
-		if i+1 < len(members) && bytes.Equal(name(m), name(members[i+1])) {
+		if i+1 < len(members) && compareMembers(dst, m, members[i+1]) == 0 {
 			continue
 		}
-		if len(dst) > start {
-			dst = append(dst, ',')
+		if len(s.room) > 0 {
+			s.room = append(s.room, ',')
 		}
-		dst = append(dst, src[m.name-start:m.end-start]...)
+		s.room = append(s.room, dst[m.name:m.end]...)
 	}
-	return dst
+	return append(dst[:start], s.room...)
 }
 
-// compareNames orders quoted names by their UTF-16 code units, as RFC 8785
-// section 3.2.3 wants.
-func compareNames(a, b []byte) int {
-	if bytes.Equal(a, b) {
-		return 0
+// compareMembers orders members of src by the UTF-16 code units of their names, as
+// RFC 8785 section 3.2.3 wants.
+func compareMembers(src []byte, a, b member) int {
+	x, y := src[a.name:a.colon], src[b.name:b.colon]
+	if a.special || b.special {
+		return slices.Compare(units(x), units(y))
 	}
-	if !special(a) && !special(b) {
-		return bytes.Compare(a[1:len(a)-1], b[1:len(b)-1])
-	}
-	return slices.Compare(units(a), units(b))
+	return bytes.Compare(x[1:len(x)-1], y[1:len(y)-1])
 }
 
 // special reports whether the order of the bytes of a quoted name may differ
 // from that of its code units: it has an escape, or characters from U+E000 on.
 func special(quoted []byte) bool {
-	return slices.ContainsFunc(quoted, func(c byte) bool { return c == '\\' || c >= 0xEE })
+	for _, c := range quoted {
+		if c == '\\' || c >= 0xEE {
+			return true
+		}
+	}
+	return false
 }
 
 // units decodes a quoted name in canonical form to UTF-16.

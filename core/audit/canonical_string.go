@@ -10,11 +10,14 @@ import (
 // str appends a string in canonical form.
 func (s *scanner) str(dst []byte) ([]byte, error) {
 	// Most strings are canonical as they stand.
+	ascii := true
 	for i := s.at + 1; i < len(s.src); i++ {
 		switch c := s.src[i]; {
+		case c >= utf8.RuneSelf:
+			ascii = false
 		case c == '"':
 			quoted := s.src[s.at : i+1]
-			if !utf8.Valid(quoted) {
+			if !ascii && !utf8.Valid(quoted) {
 				return s.strSlow(dst)
 			}
 			s.at = i + 1
@@ -87,6 +90,10 @@ func (s *scanner) unit(i int) (rune, bool) {
 func appendString(dst []byte, text string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	if plain(text) {
+		dst = append(dst, text...)
+		return append(dst, '"')
+	}
 	for i, r := range text {
 		switch {
 		case r == 0:
@@ -110,4 +117,14 @@ func appendString(dst []byte, text string) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// plain reports whether text is ASCII that needs no escape.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

@@ -72,6 +72,16 @@ type checker struct {
 	found  int    // compared
 	gap    *Bad   // the first gap, where gaps may be
 	sparse bool   // gaps may be: the records were selected
+	edge   *edge  // the first record, which is held against the one before it by join
+	inside bool   // what is checked begins inside the chain
+	digest digester
+}
+
+// edge is what the first record of a stretch says of the one before it.
+type edge struct {
+	seq  int64
+	prev []byte
+	at   time.Time
 }
 
 func newChecker(chain string, heads []seen) *checker {
@@ -86,41 +96,67 @@ func (c *checker) bad(seq int64, code BadCode, format string, args ...any) *Bad 
 	return c.Bad
 }
 
-// next takes the record that follows and returns what is wrong with it.
+// next takes the record that follows, which may change afterwards, and returns what
+// is wrong with it.
 func (c *checker) next(r *Record) *Bad {
 	begun := c.Rows > 0
-	adjacent := r.Seq == c.Last+1 // the first of all follows 32 zero bytes at 0
+	loose := c.inside && c.edge == nil // nothing is known of the record before
+	adjacent := r.Seq == c.Last+1      // the first of all follows 32 zero bytes at 0
+	if loose {
+		c.edge = &edge{seq: r.Seq, prev: bytes.Clone(r.PrevHash), at: r.At}
+		adjacent = false
+	}
 	switch {
 	case c.Mark != nil && r.Seq <= c.Mark.Last:
 		return c.bad(r.Seq, BadInserted, "Record %d of %s was purged, and is there again.", r.Seq, c.Chain)
+	case loose:
 	case r.Seq <= c.Last || r.Seq < 1:
 		return c.bad(r.Seq, BadInserted, "Record %d of %s stands after record %d: it was put there, twice or out of order.", r.Seq, c.Chain, c.Last)
 	case !adjacent && !c.sparse:
-		return c.bad(c.Last+1, BadMissing, "Records %d to %d of %s are missing.", c.Last+1, r.Seq-1, c.Chain)
+		return c.missing(r.Seq)
 	case !adjacent && begun && c.gap == nil:
 		c.gap = &Bad{Chain: c.Chain, Seq: c.Last + 1, Code: BadMissing,
 			Sentence: fmt.Sprintf("Records %d to %d of %s are missing.", c.Last+1, r.Seq-1, c.Chain)}
 	}
-	digest, err := r.Digest()
+	digest, err := c.digest.sum(r)
 	switch {
 	case err != nil:
-		return c.bad(r.Seq, BadEdited, "Record %d of %s holds what no record can hold: %s.", r.Seq, c.Chain, err)
-	case !bytes.Equal(digest, r.Hash):
+		return c.strange(r.Seq, err)
+	case !bytes.Equal(digest[:], r.Hash):
 		return c.bad(r.Seq, BadEdited, "Record %d of %s was changed: its content does not have the hash it bears.", r.Seq, c.Chain)
 	case adjacent && !bytes.Equal(r.PrevHash, c.Hash):
-		return c.bad(r.Seq, BadLink, "Record %d of %s does not follow record %d: one of the two was replaced.", r.Seq, c.Chain, c.Last)
+		return c.unlinked(r.Seq)
 	case r.At.Before(c.at):
-		return c.bad(r.Seq, BadLink, "Record %d of %s is older than the record before it.", r.Seq, c.Chain)
+		return c.older(r.Seq)
 	}
 	if bad := c.compare(r); bad != nil {
 		return bad
 	}
 	if !begun {
-		c.First, c.prev = r.Seq, r.PrevHash
+		c.First, c.prev = r.Seq, bytes.Clone(r.PrevHash)
 	}
-	c.Last, c.Hash, c.at = r.Seq, r.Hash, r.At
+	c.Last, c.at = r.Seq, r.At
+	c.Hash = append(c.Hash[:0], r.Hash...)
 	c.Rows++
 	return nil
+}
+
+// strange notes a record whose columns hold what none has.
+func (c *checker) strange(seq int64, err error) *Bad {
+	return c.bad(seq, BadEdited, "Record %d of %s holds what no record can hold: %s.", seq, c.Chain, err)
+}
+
+// missing notes that the record at seq follows the last too early.
+func (c *checker) missing(seq int64) *Bad {
+	return c.bad(c.Last+1, BadMissing, "Records %d to %d of %s are missing.", c.Last+1, seq-1, c.Chain)
+}
+
+func (c *checker) unlinked(seq int64) *Bad {
+	return c.bad(seq, BadLink, "Record %d of %s does not follow record %d: one of the two was replaced.", seq, c.Chain, c.Last)
+}
+
+func (c *checker) older(seq int64) *Bad {
+	return c.bad(seq, BadLink, "Record %d of %s is older than the record before it.", seq, c.Chain)
 }
 
 // compare holds r against the heads that were signed at its place.

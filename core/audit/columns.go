@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -38,8 +39,8 @@ func scan(row pgx.CollectableRow) (Record, error) {
 }
 
 // appendColumns appends the row as a JCS object: without prev_hash and hash as
-// it is hashed, with them as it is exported.
-func (r *Record) appendColumns(b []byte, hashes bool) ([]byte, error) {
+// it is hashed, with them as it is exported. s reads what is JSON.
+func (r *Record) appendColumns(s *scanner, b []byte, hashes bool) ([]byte, error) {
 	var err error
 	text := func(name, value string) { b = appendString(append(b, name...), value) }
 	value := func(name string, raw json.RawMessage) {
@@ -48,7 +49,7 @@ func (r *Record) appendColumns(b []byte, hashes bool) ([]byte, error) {
 			b = append(b, "null"...)
 			return
 		}
-		c, cerr := appendCanonical(b, raw)
+		c, cerr := s.canonical(b, raw)
 		if cerr != nil {
 			err = cerr
 		}
@@ -67,7 +68,7 @@ func (r *Record) appendColumns(b []byte, hashes bool) ([]byte, error) {
 	if r.Call == uuid.Nil {
 		b = append(b, `,"call":null`...)
 	} else {
-		text(`,"call":`, r.Call.String())
+		b = appendUUID(append(b, `,"call":`...), r.Call)
 	}
 	text(`,"chain":`, r.Chain)
 	b = appendStrings(append(b, `,"classes":`...), r.Classes)
@@ -76,7 +77,7 @@ func (r *Record) appendColumns(b []byte, hashes bool) ([]byte, error) {
 	if hashes {
 		b = appendBytes(append(b, `,"hash":`...), r.Hash)
 	}
-	text(`,"id":`, r.ID.String())
+	b = appendUUID(append(b, `,"id":`...), r.ID)
 	text(`,"object":`, r.Object)
 	text(`,"object_plugin":`, r.ObjectPlugin)
 	text(`,"on_behalf_id":`, r.OnBehalfID)
@@ -110,6 +111,17 @@ func appendStrings(b []byte, list []string) []byte {
 	return append(b, ']')
 }
 
+func appendUUID(b []byte, id uuid.UUID) []byte {
+	b = append(b, '"')
+	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, part)
+	}
+	return append(b, '"')
+}
+
 func appendBytes(b, value []byte) []byte {
 	b = append(b, '"')
 	b = base64.StdEncoding.AppendEncode(b, value)
@@ -119,9 +131,9 @@ func appendBytes(b, value []byte) []byte {
 // MarshalJSON writes the row as an export does: one member per column, hashes
 // in base64, and nothing in it that could end a line or move a cursor.
 func (r Record) MarshalJSON() ([]byte, error) {
-	b, err := r.appendColumns(nil, true)
+	b, err := r.appendColumns(new(scanner), nil, true)
 	if err != nil {
 		return nil, err
 	}
-	return escapeUnprintable(b), nil
+	return escapeFrom(b, 0), nil
 }

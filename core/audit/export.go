@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -74,9 +75,6 @@ func (m Manifest) message() ([]byte, error) {
 	}
 	return appendCanonical([]byte(manifestContext), raw)
 }
-
-// fetchRows is how many rows are in memory at a time.
-const fetchRows = 500
 
 // Export writes every record that f describes to w, oldest first, from one
 // snapshot and in constant memory. f.Limit and f.Cursor are not used. sign signs
@@ -164,29 +162,7 @@ func (s *Store) ExportNewest(ctx context.Context, f Filter, most int, sign Signe
 
 // snapshot runs f on one state of the database.
 func (s *Store) snapshot(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
-}
-
-// stream hands over the rows of a SELECT of columns, a few at a time.
-func stream(ctx context.Context, tx pgx.Tx, each func(*Record) error, sql string, args ...any) error {
-	if _, err := tx.Exec(ctx, "DECLARE export NO SCROLL CURSOR FOR "+sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...); err != nil {
-		return err
-	}
-	for {
-		rows, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM export", fetchRows))
-		if err != nil {
-			return err
-		}
-		records, err := pgx.CollectRows(rows, scan)
-		if err != nil || len(records) == 0 {
-			return err
-		}
-		for i := range records {
-			if err := each(&records[i]); err != nil {
-				return err
-			}
-		}
-	}
+	return pgx.BeginTxFunc(ctx, s.pool, snapshotOptions, f)
 }
 
 // exporter writes records in one format.
@@ -204,6 +180,8 @@ func newManifest(ctx context.Context, f *Filter) Manifest {
 // lines writes JSONL.
 type lines struct {
 	w      io.Writer
+	scan   scanner
+	line   []byte // of the last record
 	sum    hash.Hash
 	count  int64
 	chains []ManifestChain
@@ -217,27 +195,32 @@ func newLines(w io.Writer) *lines {
 }
 
 func (l *lines) record(r *Record) error {
-	line, err := exportLine(r)
-	if err != nil {
+	var err error
+	if l.line, err = r.appendLine(&l.scan, l.line[:0]); err != nil {
 		return err
 	}
 	l.count++
 	i, ok := l.index[r.Chain]
 	if !ok {
 		i = len(l.chains)
-		l.index[r.Chain] = i
-		l.chains = append(l.chains, ManifestChain{Chain: r.Chain, First: r.Seq})
+		chain := strings.Clone(r.Chain)
+		l.index[chain] = i
+		l.chains = append(l.chains, ManifestChain{Chain: chain, First: r.Seq})
 	}
 	l.chains[i].Last = r.Seq
 	l.chains[i].Count++
-	_, err = l.w.Write(line)
+	_, err = l.w.Write(l.line)
 	return err
 }
 
-// exportLine returns the one form a record has in an export.
-func exportLine(r *Record) ([]byte, error) {
-	line, err := r.MarshalJSON()
-	return append(line, '\n'), err
+// appendLine appends the one form that a record has in an export.
+func (r *Record) appendLine(s *scanner, b []byte) ([]byte, error) {
+	start := len(b)
+	b, err := r.appendColumns(s, b, true)
+	if err != nil {
+		return b, err
+	}
+	return append(escapeFrom(b, start), '\n'), nil
 }
 
 func (l *lines) end(m Manifest, sign Signer) error {

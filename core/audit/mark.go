@@ -94,7 +94,7 @@ func (c *checker) begin(m *Mark, keys Keys) *Bad {
 		}
 		c.found++
 	}
-	c.Mark, c.Last, c.Hash = m, m.Last, m.Hash
+	c.Mark, c.Last, c.Hash = m, m.Last, bytes.Clone(m.Hash)
 	return nil
 }
 

@@ -20,6 +20,9 @@ func newQuery(tenant string) *query {
 	return q
 }
 
+// tenant returns whose rows q reads.
+func (q *query) tenant() string { return q.args[0].(string) }
+
 // bind writes args in the place of the question marks of condition.
 func (q *query) bind(condition string, args ...any) string {
 	for _, a := range args {
@@ -151,6 +154,18 @@ func (q *query) after(c *cursor) {
 	if c != nil {
 		q.and("(at, id) < (?, ?)", c.at, c.id)
 	}
+}
+
+// within returns a copy of q for the rows of a window.
+func (q *query) within(w window) *query {
+	c := &query{args: slices.Clip(q.args), where: slices.Clip(q.where), any: q.any}
+	if !w.from.IsZero() {
+		c.and("at >= ?", w.from)
+	}
+	if !w.to.IsZero() {
+		c.and("at < ?", w.to)
+	}
+	return c
 }
 
 const newestFirst = "at DESC, id DESC"

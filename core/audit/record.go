@@ -188,19 +188,33 @@ func keep(raw []byte, limit int) json.RawMessage {
 
 // seal gives r its place, time and hash after the row before it. r comes from
 // record, so its JSON is JSON.
-func (r *Record) seal(chain string, seq int64, at time.Time, prev []byte) {
+func (r *Record) seal(d *digester, chain string, seq int64, at time.Time, prev []byte) {
 	r.Chain, r.Seq, r.At, r.PrevHash = chain, seq, at, prev
-	r.Hash, _ = r.Digest()
+	sum, _ := d.sum(r)
+	r.Hash = sum[:]
 }
 
 // Digest computes the hash that r should have, from its other columns. An error
 // means that a JSON column is not JSON.
 func (r *Record) Digest() ([]byte, error) {
-	buf := append(make([]byte, 0, 1024+len(r.Detail)+len(r.Before)+len(r.After)), r.PrevHash...)
-	buf, err := r.appendColumns(buf, false)
+	d := digester{text: make([]byte, 0, 1024+len(r.Detail)+len(r.Before)+len(r.After))}
+	sum, err := d.sum(r)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(buf)
 	return sum[:], nil
+}
+
+// digester computes the hashes of many records in the same memory.
+type digester struct {
+	scanner scanner
+	text    []byte
+}
+
+func (d *digester) sum(r *Record) (sum [hashSize]byte, err error) {
+	d.text, err = r.appendColumns(&d.scanner, append(d.text[:0], r.PrevHash...), false)
+	if err != nil {
+		return sum, err
+	}
+	return sha256.Sum256(d.text), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/vivified/vivified/core/actor"
@@ -22,9 +23,6 @@ type Store struct{ pool *pgxpool.Pool }
 
 // NewStore returns a Store over pool.
 func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
-
-// maxFound bounds the rows that are collected before they are sorted.
-const maxFound = 2000
 
 // Search returns the page of records that f describes, newest first, or an
 // Invalid fault.
@@ -50,22 +48,6 @@ func (s *Store) Search(ctx context.Context, f Filter) (Page, error) {
 	return p, nil
 }
 
-// newest returns the newest limit rows of q.
-func (s *Store) newest(ctx context.Context, q *query, f *Filter, limit int) ([]Record, error) {
-	if !q.indexed(f) {
-		return s.collect(ctx, q.page(limit), q.args...)
-	}
-	records, err := s.collect(ctx, q.found(maxFound), q.args...)
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == maxFound {
-		// So common that walking the rows by time soon meets enough of them.
-		return s.collect(ctx, q.page(limit), q.args...)
-	}
-	return records[:min(limit, len(records))], nil
-}
-
 // query begins the query of f for whoever acts in ctx.
 func (s *Store) query(ctx context.Context, f *Filter) (*query, error) {
 	tenant := actor.From(ctx).Tenant
@@ -89,7 +71,18 @@ func (s *Store) query(ctx context.Context, f *Filter) (*query, error) {
 // collect runs a SELECT of columns. It is planned anew each time, for its
 // values: which index is best, and which months can hold a row, depends on them.
 func (s *Store) collect(ctx context.Context, sql string, args ...any) ([]Record, error) {
-	rows, err := s.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	return collect(ctx, s.pool, sql, args...)
+}
+
+// querier is what a pool and a transaction share.
+type querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func collect(ctx context.Context, from querier, sql string, args ...any) ([]Record, error) {
+	rows, err := from.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -32,17 +32,33 @@ func printable(r rune) bool {
 	return r < utf8.RuneSelf && r >= 0x20 && r != 0x7F || r >= utf8.RuneSelf && (unicode.IsPrint(r) || r == 0x00A0 || r == utf8.RuneError)
 }
 
+// escapeFrom is escapeUnprintable of b from start on.
+func escapeFrom(b []byte, start int) []byte {
+	if clean(b[start:]) {
+		return b
+	}
+	return append(b[:start], escapeUnprintable(b[start:])...)
+}
+
+// clean reports whether all of json may stand as it is.
+func clean(json []byte) bool {
+	for i, c := range json {
+		if c < 0x20 || c >= 0x7F {
+			for _, r := range string(json[i:]) {
+				if !printable(r) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return true
+}
+
 // escapeUnprintable rewrites JSON so that its strings hold printable characters
 // only. It stands for the same value.
 func escapeUnprintable(json []byte) []byte {
-	clean := true
-	for _, r := range string(json) {
-		if !printable(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if clean(json) {
 		return json
 	}
 	out := make([]byte, 0, len(json)+32)

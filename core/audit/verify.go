@@ -1,10 +1,16 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,6 +29,13 @@ type VerifyConfig struct {
 
 	// Progress, if not nil, hears now and then how many records are done.
 	Progress func(rows int64)
+
+	// Workers is how many read at a time, each on a connection of its own. Default:
+	// one for each processor, at most half of the connections there are.
+	Workers int
+
+	// Stretch is how many records one of them takes at a time. Default: 50,000.
+	Stretch int64
 }
 
 // progressEvery is how many records lie between two calls of Progress.
@@ -30,47 +43,36 @@ const progressEvery = 10_000
 
 // Verify recomputes every chain in the database and compares it with the signed
 // heads. A chain whose beginning was purged begins after its signed mark. It reads one
-// snapshot, needs only SELECT on audit_log, audit_marks and chain_heads, and changes nothing. The report names the first bad record of each chain; an
-// error means that the answer is not known.
+// snapshot, needs only SELECT on audit_log, audit_marks and chain_heads, and changes
+// nothing. The report names the first bad record of each chain; an error means that the
+// answer is not known.
 func Verify(ctx context.Context, pool *pgxpool.Pool, c VerifyConfig) (Report, error) {
+	c.Stretch = cmp.Or(c.Stretch, 50_000)
+	c.Workers = cmp.Or(c.Workers, max(1, min(runtime.GOMAXPROCS(0), int(pool.Config().MaxConns)/2)))
 	// The heads first: every row they name is in a snapshot taken after.
 	w, err := newWitness(c.Heads, c.Keys)
 	if err != nil {
 		return Report{}, err
 	}
 	var checked []*checker
-	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, pool, snapshotOptions, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
 			return err
 		}
-		q := db.New(tx)
-		chains, err := q.AuditChains(ctx)
+		courses, err := chart(ctx, tx, w, c)
 		if err != nil {
 			return err
 		}
-		for chain := range w.heads {
-			chains = append(chains, chain)
-		}
-		begins, err := marks(ctx, tx)
-		if err != nil {
+		if err := readAll(ctx, pool, tx, courses, c); err != nil {
 			return err
 		}
-		for chain := range begins {
-			chains = append(chains, chain)
-		}
-		slices.Sort(chains)
-		p := progress{tell: c.Progress}
-		for _, chain := range slices.Compact(chains) {
-			k := newChecker(chain, w.heads[chain])
-			checked = append(checked, k)
-			if m, ok := begins[chain]; ok && k.begin(&m, c.Keys) != nil {
-				continue
-			}
-			if err := verifyChain(ctx, tx, k, &p); err != nil {
-				return err
+		for _, k := range courses {
+			checked = append(checked, k.checker)
+			if len(k.parts) > 0 {
+				k.joined()
 			}
 		}
-		return kept(ctx, q, checked)
+		return kept(ctx, db.New(tx), checked)
 	})
 	if err != nil {
 		return Report{}, fmt.Errorf("verify the audit: %w", err)
@@ -78,28 +80,89 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, c VerifyConfig) (Report, er
 	return report(checked, w), nil
 }
 
-// verifyChain streams a chain through its checker, up to the first bad record.
-func verifyChain(ctx context.Context, tx pgx.Tx, k *checker, p *progress) error {
-	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM audit_log WHERE chain = $1 ORDER BY seq, at", k.Chain)
+// snapshotOptions are those of a transaction that reads one state of the database.
+var snapshotOptions = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// chart returns every chain that is in the database or should be, cut into stretches.
+// One that cannot begin has none.
+func chart(ctx context.Context, tx pgx.Tx, w *witness, c VerifyConfig) ([]*course, error) {
+	chains, err := db.New(tx).AuditChains(ctx)
 	if err != nil {
+		return nil, err
+	}
+	begins, err := marks(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	chains = slices.AppendSeq(slices.AppendSeq(chains, maps.Keys(w.heads)), maps.Keys(begins))
+	slices.Sort(chains)
+	var courses []*course
+	for _, chain := range slices.Compact(chains) {
+		k := &course{checker: newChecker(chain, w.heads[chain])}
+		courses = append(courses, k)
+		if m, ok := begins[chain]; ok && k.begin(&m, c.Keys) != nil {
+			continue
+		}
+		if err := k.cut(ctx, tx, c.Stretch); err != nil {
+			return nil, err
+		}
+	}
+	return courses, nil
+}
+
+// readAll reads every stretch: tx does, and helpers that see the same snapshot. There
+// may be no connection for a helper; then the others do its part.
+func readAll(ctx context.Context, pool *pgxpool.Pool, tx pgx.Tx, courses []*course, c VerifyConfig) error {
+	var all []*stretch
+	for _, k := range courses {
+		all = append(all, k.parts...)
+	}
+	p := &progress{tell: c.Progress}
+	var next atomic.Int64
+	work := func(ctx context.Context, tx pgx.Tx) error {
+		for {
+			i := int(next.Add(1) - 1)
+			if i >= len(all) {
+				return nil
+			}
+			if err := all[i].read(ctx, tx, p); err != nil {
+				return fmt.Errorf("%s after %d: %w", all[i].Chain, all[i].Last, err)
+			}
+		}
+	}
+	helpers := min(c.Workers, len(all)) - 1
+	if helpers <= 0 {
+		return work(ctx, tx)
+	}
+	var snapshot string
+	if err := tx.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&snapshot); err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return fmt.Errorf("%s after %d: %w", k.Chain, k.Last, err)
-		}
-		if k.next(&r) != nil {
-			return nil
-		}
-		p.step()
+	helping, enough := context.WithCancel(ctx)
+	defer enough()
+	failed := make(chan error, helpers)
+	for range helpers {
+		go func() {
+			conn, err := pool.Acquire(helping)
+			if err != nil {
+				failed <- nil // it has taken no part
+				return
+			}
+			defer conn.Release()
+			failed <- pgx.BeginTxFunc(ctx, conn, snapshotOptions, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+snapshot+"'; SET LOCAL statement_timeout = 0"); err != nil {
+					return err
+				}
+				return work(ctx, tx)
+			})
+		}()
 	}
-	if err := rows.Err(); err != nil {
-		return err
+	err := work(ctx, tx)
+	enough()
+	for range helpers {
+		err = errors.Join(err, <-failed)
 	}
-	k.end()
-	return nil
+	return err
 }
 
 // kept compares the last records with the heads the database itself keeps of
@@ -140,11 +203,14 @@ func report(checked []*checker, w *witness) Report {
 // progress counts records and tells.
 type progress struct {
 	tell func(int64)
-	rows int64
+	rows atomic.Int64
+	mu   sync.Mutex // held while telling
 }
 
 func (p *progress) step() {
-	if p.rows++; p.tell != nil && p.rows%progressEvery == 0 {
-		p.tell(p.rows)
+	if n := p.rows.Add(1); p.tell != nil && n%progressEvery == 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.tell(n)
 	}
 }

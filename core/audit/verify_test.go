@@ -30,6 +30,14 @@ func against(t testing.TB, pool *pgxpool.Pool, heads string) audit.Report {
 	if err != nil {
 		t.Fatalf("verify: %v", err)
 	}
+	// However the chains are shared out, the answer is the same.
+	for _, stretch := range []int64{1, 3} {
+		parts, err := audit.Verify(t.Context(), pool, audit.VerifyConfig{Heads: strings.NewReader(heads), Keys: newKey().keys, Stretch: stretch, Workers: 3})
+		if err != nil {
+			t.Fatalf("verify %d at a time: %v", stretch, err)
+		}
+		equal(t, parts, r)
+	}
 	return r
 }
 
@@ -81,6 +89,9 @@ func TestTamperingIsNamed(t *testing.T) {
 		"edited tiny number":  {sql: []string{"UPDATE audit_log SET detail = jsonb_set(detail, '{size}', '12.00000000000000000001')" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
 		"edited classes":      {sql: []string{"UPDATE audit_log SET classes = '{}', receivers = '{}'" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
 		"edited call":         {sql: []string{"UPDATE audit_log SET call = NULL" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
+		"edited to NULL":      {sql: []string{"DROP INDEX audit_log_words", "ALTER TABLE audit_log ALTER rule DROP NOT NULL", "UPDATE audit_log SET rule = NULL" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
+		"edited to no list":   {sql: []string{"DROP INDEX audit_log_words", "UPDATE audit_log SET classes = '{{a},{b}}'" + lane + "1"}, chain: "lane/one", seq: 1, code: audit.BadEdited},
+		"edited to NULLs":     {sql: []string{"DROP INDEX audit_log_words", "UPDATE audit_log SET classes = '{NULL}'" + lane + "4"}, chain: "lane/one", seq: 4, code: audit.BadEdited},
 		"edited hash":         {sql: []string{"UPDATE audit_log SET hash = set_byte(hash, 3, 255 - get_byte(hash, 3))" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
 		"edited link":         {sql: []string{"UPDATE audit_log SET prev_hash = set_byte(prev_hash, 3, 255 - get_byte(prev_hash, 3))" + lane + "5"}, chain: "lane/one", seq: 5, code: audit.BadEdited},
 		"edited before":       {sql: []string{"UPDATE audit_log SET before = '{\"b\": 1.5}' WHERE chain = 'change' AND seq = 2"}, chain: "change", seq: 2, code: audit.BadEdited},

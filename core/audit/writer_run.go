@@ -168,7 +168,7 @@ func (k *keeper) commit(ctx context.Context, batch []*pending) error {
 	head := k.head
 	rows := append(k.buf[:0], copyHeader...)
 	for _, p := range batch {
-		head.extend(&p.record, k.w.cfg.Now())
+		head.extend(&k.digest, &p.record, k.w.cfg.Now())
 		rows = p.record.appendCopy(rows)
 	}
 	rows = append(rows, copyTrailer...)

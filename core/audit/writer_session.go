@@ -27,6 +27,7 @@ type keeper struct {
 	failed  bool       // the connection is good, the last commit was not
 	started bool       // what an earlier run left open is being closed
 	buf     []byte
+	digest  digester
 }
 
 // head is the last row of a chain.
@@ -38,8 +39,8 @@ type head struct {
 }
 
 // extend makes r the row after the head, and the head.
-func (h *head) extend(r *Record, now time.Time) {
-	r.seal(h.chain, h.seq+1, after(h.at, now), h.hash)
+func (h *head) extend(d *digester, r *Record, now time.Time) {
+	r.seal(d, h.chain, h.seq+1, after(h.at, now), h.hash)
 	h.seq, h.at, h.hash = r.Seq, r.At, r.Hash
 }
 
