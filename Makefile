@@ -24,7 +24,7 @@ run: setup-run build $(if $(SSO),bin/dex) ## Run the core with the sample plugin
 demo: run ## The same, as a demonstration: three plugins talk over three lanes
 
 .PHONY: test
-test: setup-test build bin/dex ## Run every test: Go with the race detector, Python, and the browser
+test: setup-test build bin/dex bin/versitygw ## Run every test: Go with the race detector, Python, and the browser
 	@tools/test
 
 .PHONY: build
@@ -42,6 +42,10 @@ $(VENV)/.stamp: sdk/python/pyproject.toml $(wildcard plugins/*/requirements.txt)
 # A real identity provider, for tests and for trying single sign-on; its modules are its own.
 bin/dex: e2e/dex/go.mod $(wildcard e2e/dex/*.go)
 	cd e2e/dex && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../$@ .
+
+# A real object store that speaks S3, for tests.
+bin/versitygw: e2e/s3/go.mod
+	cd e2e/s3 && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../$@ github.com/versity/versitygw/cmd/versitygw
 
 .PHONY: generate
 generate: $(SQLC) $(TEMPL) $(PROTOGEN) ## Regenerate code from queries/, views/ and contract/
@@ -64,6 +68,10 @@ bench: build ## Measure the start, the lanes and the policy, each beside its pee
 	@$(GO) run ./bench/start
 	@$(GO) run ./bench/lanes -json bin/lanes.json -html bin/lanes.html
 	@cd bench/policy && $(GO) run .
+
+.PHONY: bench-audit
+bench-audit: ## Measure the audit on a record of five million rows; takes minutes and 7 GB of disk
+	@$(GO) run ./bench/audit
 
 .PHONY: clean
 clean: ## Remove what was built, not what was kept in var/

@@ -12,6 +12,19 @@ import (
 	"github.com/google/uuid"
 )
 
+const archiveFirst = `-- name: ArchiveFirst :one
+SELECT begins FROM audit_archives WHERE chain = $1 AND first = 1 AND purged_at IS NOT NULL LIMIT 1
+`
+
+// ArchiveFirst returns when the first record of a chain was written, from the archive it
+// was purged to.
+func (q *Queries) ArchiveFirst(ctx context.Context, chain string) (time.Time, error) {
+	row := q.db.QueryRow(ctx, archiveFirst, chain)
+	var begins time.Time
+	err := row.Scan(&begins)
+	return begins, err
+}
+
 const archiveGet = `-- name: ArchiveGet :one
 SELECT id, chain, first, last, hash, begins, ends, place, name, bytes, sha256, verified_at, purged_at FROM audit_archives WHERE id = $1
 `

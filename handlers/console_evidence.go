@@ -19,6 +19,7 @@ var evidencePages = map[evidence.Page]struct{ nav, href, label string }{
 	evidence.Audit:      {views.PathAudit, views.PathAudit, "Audit"},
 	evidence.Verify:     {views.PathAudit, views.PathAudit, "Audit"},
 	evidence.Forwarding: {views.PathAudit, views.PathForwarding, "Forwarding"},
+	evidence.Retention:  {views.PathAudit, views.PathRetention, "Retention"},
 	evidence.Policies:   {views.PathPolicies, views.PathPolicies, "Policies"},
 	evidence.Plugins:    {views.PathPlugins, views.PathPlugins, "Installed"},
 	evidence.Egress:     {views.PathEgress, views.PathEgress, "Egress"},

@@ -77,6 +77,11 @@ UPDATE audit_archives SET purged_at = @at::timestamptz WHERE id = @id AND purged
 -- name: ArchiveList :many
 SELECT * FROM audit_archives ORDER BY verified_at DESC, id DESC LIMIT 500;
 
+-- ArchiveFirst returns when the first record of a chain was written, from the archive it
+-- was purged to.
+-- name: ArchiveFirst :one
+SELECT begins FROM audit_archives WHERE chain = @chain AND first = 1 AND purged_at IS NOT NULL LIMIT 1;
+
 -- ArchiveGet returns one archive.
 -- name: ArchiveGet :one
 SELECT * FROM audit_archives WHERE id = @id;

@@ -23,9 +23,9 @@ const (
 // verify recomputes every chain, beside what the processor needs for SHA-256 of
 // as many bytes, and what the database needs to hand them out.
 func (b *bench) verify(ctx context.Context) error {
-	began, used := time.Now(), cpu()
+	watch := b.watch()
 	r, err := audit.Verify(ctx, b.app, audit.VerifyConfig{})
-	took, used := time.Since(began), cpu()-used
+	took := watch.stop()
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (b *bench) verify(ctx context.Context) error {
 	if err := b.owner.QueryRow(ctx, "SELECT avg(length(row_to_json(a)::text))::bigint FROM (SELECT * FROM audit_log LIMIT 20000) a").Scan(&bytes); err != nil {
 		return err
 	}
-	got := float64(r.Rows) / took.Seconds()
-	b.report.rate("verify", got, verifyGoal, fmt.Sprintf("SHA-256 of %d B", bytes), hashing(int(bytes)), used/time.Duration(r.Rows))
-	reading, err := b.reading(ctx)
+	b.report.rate("verify", took.each(r.Rows), verifyGoal, fmt.Sprintf("SHA-256 of %d B", bytes), hashing(int(bytes)))
+	watch = b.watch()
+	rows, err := b.reading(ctx)
 	if err != nil {
 		return err
 	}
-	b.report.rate("  beside reading the rows, unchecked", got, 0, "COPY, binary", reading, 0)
+	b.report.rate("  COPY of the rows, binary, unchecked", watch.stop().each(rows), 0, "", 0)
 	return nil
 }
 
@@ -65,9 +65,9 @@ func hashing(size int) float64 {
 	return float64(each*runtime.GOMAXPROCS(0)) / time.Since(began).Seconds()
 }
 
-// reading returns how many rows a second the database copies out, read by as many
-// as there are processors and looked at by nobody.
-func (b *bench) reading(ctx context.Context) (float64, error) {
+// reading copies all rows out, by as many as there are processors, for nobody to look
+// at, and returns how many they are.
+func (b *bench) reading(ctx context.Context) (int64, error) {
 	var tables []string
 	rows, err := b.owner.Query(ctx, "SELECT relid::regclass::text FROM pg_partition_tree('audit_log') WHERE isleaf")
 	if err != nil {
@@ -94,7 +94,6 @@ func (b *bench) reading(ctx context.Context) (float64, error) {
 		total int64
 		bad   error
 	)
-	began := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for table := range next {
@@ -109,7 +108,7 @@ func (b *bench) reading(ctx context.Context) (float64, error) {
 		})
 	}
 	wg.Wait()
-	return float64(total) / time.Since(began).Seconds(), bad
+	return total, bad
 }
 
 func (b *bench) copyOut(ctx context.Context, table string) (int64, error) {
@@ -150,12 +149,11 @@ func (b *bench) export(ctx context.Context) error {
 	for _, format := range []audit.Format{audit.JSONL, audit.CSV} {
 		f := audit.Filter{Since: time.Now().UTC().AddDate(0, -3, 0)}
 		out := &counter{}
-		began, used := time.Now(), cpu()
+		watch := b.watch()
 		if err := b.store.Export(ctx, f, format, signer(private), out); err != nil {
 			return err
 		}
-		took, used := time.Since(began), cpu()-used
-		b.report.rate("export, "+string(format), float64(out.lines)/took.Seconds(), exportGoal, "", 0, used/time.Duration(max(out.lines, 1)))
+		b.report.rate("export, "+string(format), watch.stop().each(out.lines), exportGoal, "", 0)
 	}
 	close(stop)
 	most := <-peak

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +16,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -85,6 +83,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx))) }()
+	o.dir = dir
 	b := &bench{options: o, report: newReport()}
 	if b.owner, err = db.OpenConfig(ctx, db.Config{URL: server.URL(), StatementTimeout: time.Hour, IdleInTransactionTimeout: time.Hour}); err != nil {
 		return err
@@ -113,5 +112,5 @@ func run(ctx context.Context, o options) (err error) {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	return b.report.print(ctx, b.owner, filepath.Base(cmp.Or(o.dir, "temporary")))
+	return b.report.print(ctx, b.owner)
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -17,12 +16,14 @@ import (
 type report struct{ rows [][]string }
 
 func newReport() *report {
-	return &report{rows: [][]string{{"WHAT", "MEASURED", "GOAL", "", "LIMIT OF THIS MACHINE", "OF THE LIMIT", "CPU PER ROW"}}}
+	return &report{rows: [][]string{{"WHAT", "MEASURED", "GOAL", "", "LIMIT OF THIS MACHINE", "OF THE LIMIT", "CPU OF EACH, CORE + DATABASE"}}}
 }
 
 // rate adds a figure of so many a second. limit is what the machine does with the
-// same work where nothing of ours takes part; 0: there is none.
-func (r *report) rate(what string, got, goal float64, limitOf string, limit float64, cpu time.Duration) {
+// same work where nothing of ours takes part; 0: there is none. each is what one of
+// them took.
+func (r *report) rate(what string, each lap, goal float64, limitOf string, limit float64) {
+	got := float64(time.Second) / float64(max(each.took, 1))
 	row := []string{what, perSecond(got), "", "", "", "", ""}
 	if goal > 0 {
 		row[2], row[3] = "≥ "+perSecond(goal), verdict(got >= goal)
@@ -30,15 +31,15 @@ func (r *report) rate(what string, got, goal float64, limitOf string, limit floa
 	if limit > 0 {
 		row[4], row[5] = limitOf+" "+perSecond(limit), fmt.Sprintf("%.0f %%", 100*got/limit)
 	}
-	if cpu > 0 {
-		row[6] = fmt.Sprintf("%.1f µs", float64(cpu.Nanoseconds())/1000)
+	if each.own > 0 {
+		row[6] = micros(each.own) + " + " + micros(each.database)
 	}
 	r.rows = append(r.rows, row)
 }
 
 // latency adds a figure in milliseconds: the 99th percentile counts.
-func (r *report) latency(what string, p50, p99, goal time.Duration) {
-	r.rows = append(r.rows, []string{what, fmt.Sprintf("%s (p50 %s)", ms(p99), ms(p50)), "≤ " + ms(goal), verdict(p99 <= goal), "", "", ""})
+func (r *report) latency(what string, p50, p99, goal time.Duration, each lap) {
+	r.rows = append(r.rows, []string{what, fmt.Sprintf("%s (p50 %s)", ms(p99), ms(p50)), "≤ " + ms(goal), verdict(p99 <= goal), "", "", micros(each.own) + " + " + micros(each.database)})
 }
 
 // note adds a figure without a goal.
@@ -55,6 +56,8 @@ func verdict(met bool) string {
 
 func perSecond(n float64) string { return fmt.Sprintf("%s/s", thousands(int64(n))) }
 
+func micros(d time.Duration) string { return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1000) }
+
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000) }
 
 // thousands writes n with a comma before every third digit.
@@ -66,7 +69,7 @@ func thousands(n int64) string {
 	return text
 }
 
-func (r *report) print(ctx context.Context, owner *pgxpool.Pool, where string) error {
+func (r *report) print(ctx context.Context, owner *pgxpool.Pool) error {
 	var size, rows string
 	var partitions int
 	if err := owner.QueryRow(ctx, `SELECT pg_size_pretty(sum(pg_total_relation_size(relid))), count(*) FILTER (WHERE isleaf) FROM pg_partition_tree('audit_log')`).Scan(&size, &partitions); err != nil {
@@ -76,20 +79,11 @@ func (r *report) print(ctx context.Context, owner *pgxpool.Pool, where string) e
 		return err
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Printf("%s/%s, %d processors, load %s; %s rows in %d partitions, %s (%s)\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
-		strings.Join(strings.Fields(string(load) + " ? ? ?")[:3], " "), rows, partitions, size, where)
+	fmt.Printf("%s/%s, %d processors, load %s; %s rows in %d partitions, %s\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
+		strings.Join(strings.Fields(string(load) + " ? ? ?")[:3], " "), rows, partitions, size)
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range r.rows {
 		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
 	}
 	return t.Flush()
-}
-
-// cpu returns the time that this process has computed so far.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

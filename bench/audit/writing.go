@@ -59,7 +59,7 @@ func (b *bench) appending(ctx context.Context) error {
 	w, stop := b.writer(ctx, "bench-append-"+uuid.NewString()[:8])
 	decisions := entries(1000)
 	until := time.Now().Add(b.options.append)
-	began, used := time.Now(), cpu()
+	watch := b.watch()
 	var wg sync.WaitGroup
 	for part := range 4 {
 		wg.Go(func() {
@@ -82,12 +82,12 @@ func (b *bench) appending(ctx context.Context) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	took, used := time.Since(began), cpu()-used
+	took := watch.stop()
 	s := w.Stats()
 	if s.Lost > 0 {
 		return fmt.Errorf("%d rows were lost", s.Lost)
 	}
-	b.report.rate("append", float64(s.Rows)/took.Seconds(), appendGoal, "COPY, no indexes", limit, used/time.Duration(max(s.Rows, 1)))
+	b.report.rate("append", took.each(s.Rows), appendGoal, "COPY, no indexes", limit)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (b *bench) deciding(ctx context.Context) error {
 		var done, failed atomic.Int64
 		before := w.Stats()
 		until := time.Now().Add(b.options.append)
-		began, used := time.Now(), cpu()
+		watch := b.watch()
 		var wg sync.WaitGroup
 		for part := range callers {
 			wg.Go(func() {
@@ -149,7 +149,7 @@ func (b *bench) deciding(ctx context.Context) error {
 			})
 		}
 		wg.Wait()
-		took, used := time.Since(began), cpu()-used
+		took := watch.stop()
 		after := w.Stats()
 		if failed.Load() > 0 {
 			return fmt.Errorf("%d decisions were refused", failed.Load())
@@ -159,7 +159,7 @@ func (b *bench) deciding(ctx context.Context) error {
 			what, goal = "  each followed by its outcome", 0
 		}
 		b.report.rate(fmt.Sprintf("%s, %.0f rows a commit", what, float64(after.Rows-before.Rows)/float64(max(after.Commits-before.Commits, 1))),
-			float64(done.Load())/took.Seconds(), goal, "", 0, used/time.Duration(max(done.Load(), 1)))
+			took.each(done.Load()), goal, "", 0)
 	}
 	return stop()
 }

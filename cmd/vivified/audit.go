@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,17 +26,25 @@ func auditCommand() *cobra.Command {
 func verifyCommand() *cobra.Command {
 	var file, heads, keys, output string
 	verify := &cobra.Command{
-		Use: "verify", Short: "Recompute the audit's chains and name the first bad record",
-		Long: "Without --file it reads the database that DATABASE_URL or VIVIFIED_DATA_DIR names, whether a core runs on it or not, and changes nothing.\n" +
-			"With --file it verifies an export, offline. Exit code 0: everything verifies; 1: something does not.",
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
+		Use: "verify [FILE]", Short: "Recompute the audit's chains and name the first bad record",
+		Long: "Without a file it reads the database that DATABASE_URL or VIVIFIED_DATA_DIR names, whether a core runs on it or not, and changes nothing.\n" +
+			"With a file it verifies an export, offline. Exit code 0: everything verifies; 1: something does not.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && file != "" {
+				return usage{errors.New("name one file")}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range args {
+				file = name
+			}
 			var r audit.Report
 			var err error
 			if file != "" {
 				r, err = verifyExport(file, heads, keys)
 			} else {
-				r, err = verifyInstalled(c.Context(), environment())
+				r, err = verifyInstalled(c.Context(), environment(), heads)
 			}
 			if err != nil {
 				return err
@@ -44,9 +53,9 @@ func verifyCommand() *cobra.Command {
 		},
 	}
 	outputFlag(verify, &output)
-	verify.Flags().StringVarP(&file, "file", "f", "", "export to verify (JSONL)")
-	verify.Flags().StringVar(&heads, "heads", "", "with --file: signed heads to hold it against (audit-heads.jsonl)")
-	verify.Flags().StringVar(&keys, "jwks", "", "with --file: the core's public keys, as /.well-known/jwks.json answers them")
+	verify.Flags().StringVarP(&file, "file", "f", "", "export to verify (JSONL); the same as FILE")
+	verify.Flags().StringVar(&heads, "heads", "", "signed heads to hold it against: a file, or a folder of copies; without a file default: audit-heads.jsonl in the data directory")
+	verify.Flags().StringVar(&keys, "jwks", "", "with a file: the core's public keys, as /.well-known/jwks.json answers them")
 	return verify
 }
 
@@ -59,7 +68,7 @@ func verifyExport(file, heads, jwks string) (audit.Report, error) {
 	defer f.Close()
 	var c audit.VerifyConfig
 	if heads != "" {
-		h, err := os.Open(heads)
+		h, err := openHeads(heads)
 		if err != nil {
 			return audit.Report{}, usage{err}
 		}
@@ -99,7 +108,7 @@ func readJWKS(file string) (audit.Keys, error) {
 
 // verifyInstalled verifies the database of this installation. A private one that
 // is not running is started for as long as it takes.
-func verifyInstalled(ctx context.Context, env map[string]string) (audit.Report, error) {
+func verifyInstalled(ctx context.Context, env map[string]string, heads string) (audit.Report, error) {
 	file, err := settings.ReadFile(env)
 	if err != nil {
 		return audit.Report{}, err
@@ -122,7 +131,13 @@ func verifyInstalled(ctx context.Context, env map[string]string) (audit.Report, 
 		return audit.Report{}, err
 	}
 	defer pool.Close()
-	return verifyDatabase(ctx, pool, filepath.Join(dir, "audit-heads.jsonl"))
+	if heads == "" {
+		return verifyDatabase(ctx, pool, filepath.Join(dir, "audit-heads.jsonl"))
+	}
+	if _, err := os.Stat(heads); err != nil {
+		return audit.Report{}, usage{err}
+	}
+	return verifyDatabase(ctx, pool, heads)
 }
 
 func installed(ctx context.Context, owner, dir, bin string) (url string, stop func(), err error) {

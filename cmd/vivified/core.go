@@ -116,9 +116,16 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	store := audit.NewStore(pool)
 	heads := filepath.Join(c.dataDir, "audit-heads.jsonl")
+	copies, err := headCopies(conf, replica, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range copies { // before what they copy, so that they end after it
+		c.run("copies of signed heads", one.Run)
+	}
 	signer := &lateSigner{ready: make(chan struct{})}
 	watch := &headsWatch{replica: replica}
-	headWriter := audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Every: conf.Duration(settings.AuditHeadsInterval), Told: watch.told, Log: log})
+	headWriter := audit.NewHeadWriter(store, signer, audit.HeadWriterConfig{Path: heads, Copies: copies, Every: conf.Duration(settings.AuditHeadsInterval), Told: watch.told, Log: log})
 	c.run("signed heads", signer.before(headWriter.Run))
 	writer := audit.NewWriter(pool, audit.WriterConfig{Replica: replica, Batch: conf.Int(settings.AuditGroupSize), Log: log})
 	c.run("audit", writer.Run)
@@ -245,7 +252,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Evidence: evidence.New(evidence.Config{
 			Pool: pool, Audit: store, Settings: conf, People: people, SSO: signOn, Rules: book, Plugins: plugins, SIEM: forwarding, Signer: people,
-			Heads: heads, Address: c.public, Version: version, Secure: secure, KeyOutside: master.Outside(),
+			Heads: heads, Copies: copies, Address: c.public, Version: version, Secure: secure, KeyOutside: master.Outside(),
 		}),
 		Ready:   func(ctx context.Context) []handlers.Check { return ready(ctx, pool, bus, writer) },
 		Metrics: metrics, MetricsToken: func() string { return conf.String(settings.MetricsToken) }, Secure: secure, TrustedProxies: conf.Prefixes(settings.TrustedProxies),

@@ -15,6 +15,7 @@ import (
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/retention"
 	"github.com/vivified/vivified/core/settings"
+	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/db"
 	"github.com/vivified/vivified/lanes/canonical"
 )
@@ -107,6 +108,25 @@ func (c *core) retention(conf *settings.Settings, pool *pgxpool.Pool, store *aud
 		config.Bucket = bucket
 	}
 	return retention.New(config), nil
+}
+
+// headCopies are the other places for signed heads that the operator names.
+func headCopies(conf *settings.Settings, replica string, log *slog.Logger) (all []*audit.HeadCopier, err error) {
+	if address := conf.String(settings.AuditHeadsBucket); address != "" {
+		bucket, err := retention.NewBucket(address, conf.String(settings.AuditArchiveRegion), conf.String(settings.AuditArchiveKey), conf.String(settings.AuditArchiveSecret))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, audit.NewHeadCopier(address, retention.Heads{Bucket: bucket, Replica: replica}, log))
+	}
+	if address := conf.String(settings.AuditHeadsWebhook); address != "" {
+		hook, err := siem.NewHeads(address, conf.String(settings.AuditHeadsWebhookKey))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, audit.NewHeadCopier(address, hook, log))
+	}
+	return all, nil
 }
 
 // partitions keeps the audit's months ahead of the calendar.

@@ -23,14 +23,17 @@ const columns = "id, call, chain, seq, at, tenant_id, actor_kind, actor_id, acto
 const numColumns = 28
 
 // scan reads a row of columns. It is a pgx.RowToFunc.
-func scan(row pgx.CollectableRow) (Record, error) {
+func scan(row pgx.CollectableRow) (Record, error) { return scanWith(row) }
+
+// scanWith reads a row of columns and what follows them.
+func scanWith(row pgx.CollectableRow, more ...any) (Record, error) {
 	var (
 		r    Record
 		call *uuid.UUID
 	)
-	err := row.Scan(&r.ID, &call, &r.Chain, &r.Seq, &r.At, &r.Tenant, &r.ActorKind, &r.ActorID, &r.ActorName,
+	err := row.Scan(append([]any{&r.ID, &call, &r.Chain, &r.Seq, &r.At, &r.Tenant, &r.ActorKind, &r.ActorID, &r.ActorName,
 		&r.OnBehalfID, &r.OnBehalfName, &r.Credential, &r.Plugin, &r.ObjectPlugin, &r.Receivers, &r.Action, &r.Object,
-		&r.Outcome, &r.Rule, &r.Classes, &r.Trace, &r.Address, &r.Replica, (*[]byte)(&r.Detail), (*[]byte)(&r.Before), (*[]byte)(&r.After), &r.PrevHash, &r.Hash)
+		&r.Outcome, &r.Rule, &r.Classes, &r.Trace, &r.Address, &r.Replica, (*[]byte)(&r.Detail), (*[]byte)(&r.Before), (*[]byte)(&r.After), &r.PrevHash, &r.Hash}, more...)...)
 	if call != nil {
 		r.Call = *call
 	}

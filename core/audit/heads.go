@@ -54,6 +54,9 @@ type HeadWriterConfig struct {
 	// Path is the file that heads are appended to, one JSON object a line.
 	Path string
 
+	// Copies get the same heads for other places; they run by themselves.
+	Copies []*HeadCopier
+
 	// Every is the longest time between a row and the signed head that covers
 	// it. Default: one minute, which is also the most.
 	Every time.Duration
@@ -131,21 +134,29 @@ func (w *HeadWriter) Write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.last == nil {
+	first := w.last == nil // of this run: nobody knows what the copies have
+	if first {
 		if err := w.recall(now); err != nil {
 			return err
 		}
 	}
-	var lines []byte
+	var lines, copies []byte
 	for _, h := range now {
-		if h.Seq == 0 || h.Seq == w.last[h.Chain] {
+		known := h.Seq == w.last[h.Chain]
+		if h.Seq == 0 || known && (!first || len(w.cfg.Copies) == 0) {
 			continue
 		}
 		line, err := w.line(h)
 		if err != nil {
 			return err
 		}
-		lines = append(lines, line...)
+		copies = append(copies, line...)
+		if !known {
+			lines = append(lines, line...)
+		}
+	}
+	for _, c := range w.cfg.Copies {
+		c.add(copies)
 	}
 	if len(lines) > 0 {
 		if err := appendFile(w.cfg.Path, lines); err != nil {

@@ -210,10 +210,25 @@ func (q *query) condition() string {
 	return strings.Join(where, " AND ")
 }
 
-// found returns the SELECT of up to limit rows in no order, collected before
-// they are sorted. Told of an order, the planner would walk the rows by time
-// and compute the words of each, which takes half a minute for a rare one.
-func (q *query) found(limit int) string {
-	return fmt.Sprintf("WITH found AS MATERIALIZED (SELECT %s FROM audit_log WHERE %s LIMIT %d) SELECT %s FROM found ORDER BY %s",
-		columns, q.condition(), limit, columns, newestFirst)
+// found returns the SELECT of the newest limit of up to most rows, which are collected
+// before they are put in order, and of how many they were, as a last column. Told of an
+// order, the planner would walk the rows by time and compute the words of each, which
+// takes half a minute for a rare one.
+func (q *query) found(most, limit int) string {
+	return fmt.Sprintf("WITH found AS MATERIALIZED (SELECT %s FROM audit_log WHERE %s LIMIT %d) SELECT %s, (SELECT count(*) FROM found) FROM found ORDER BY %s LIMIT %d",
+		columns, q.condition(), most, columns, newestFirst, limit)
+}
+
+// walk returns the SELECT of the newest limit rows that are among the newest so many of
+// all. It ends there, however few they are. The first condition is the tenant's; those on
+// the time are repeated, as it is where the walk begins.
+func (q *query) walk(among, limit int) string {
+	begin := []string{q.where[0]}
+	for _, c := range q.where[1:] {
+		if strings.HasPrefix(c, "at ") || strings.HasPrefix(c, "(at, id)") {
+			begin = append(begin, c)
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM (SELECT * FROM audit_log WHERE %s ORDER BY %s LIMIT %d) newest WHERE %s ORDER BY %s LIMIT %d",
+		columns, strings.Join(begin, " AND "), newestFirst, among, q.condition(), newestFirst, limit)
 }

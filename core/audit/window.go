@@ -26,8 +26,7 @@ var monthsAtOnce = [...]int{1, 4, 16}
 var rowsAtOnce = [...]int{16_000, 256_000}
 
 const (
-	walkedRows = 2000 // that are simply walked first
-	paceRows   = 500  // that tell how much time lies between rows
+	walkedRows = 2000 // that are simply walked first; they tell how much time lies between rows
 	maxFound   = 1000 // that are collected before they are put in order
 )
 
@@ -79,17 +78,17 @@ func (l *lookup) ordered(ctx context.Context) (all []Record, err error) {
 // collected reads a list that no index has in the order of time.
 func (l *lookup) collected(ctx context.Context) (all []Record, err error) {
 	w := window{to: l.end()}
+	if l.Text == "" {
+		// A value that many rows have is met by walking the newest.
+		q := l.query.within(w)
+		if all, err = collect(ctx, l.db, q.walk(walkedRows, l.limit), q.args...); err != nil || len(all) >= l.limit {
+			return all, err
+		}
+		all = nil
+	}
 	last, pace, err := l.pace(ctx, w)
 	if err != nil || last.IsZero() {
 		return nil, err
-	}
-	if l.Text == "" {
-		// A value that many rows have is met by walking them.
-		w.from = last.Add(-pace * walkedRows)
-		if all, err = l.page(ctx, l.query.within(w), l.limit); err != nil || len(all) >= l.limit {
-			return all, err
-		}
-		w.to = w.from
 	}
 	// The planner takes a function for as cheap as a comparison. The words of a row cost
 	// hundreds, and told so it looks them up in their index.
@@ -100,11 +99,11 @@ func (l *lookup) collected(ctx context.Context) (all []Record, err error) {
 	look.indexed(l.Filter)
 	for i := 0; ; i++ {
 		w.from = time.Time{}
-		if i < len(rowsAtOnce) {
+		if i < len(rowsAtOnce) && pace > 0 {
 			w.from = last.Add(-pace * time.Duration(rowsAtOnce[i]))
 		}
 		if !w.from.After(l.Since) {
-			w.from = time.Time{}
+			w.from = time.Time{} // where the filter begins
 		}
 		some, err := l.found(ctx, look.within(w), l.limit-len(all))
 		all = append(all, some...)
@@ -123,11 +122,16 @@ func (l *lookup) page(ctx context.Context, q *query, limit int) ([]Record, error
 // found reads the newest limit rows of q by collecting them all; when that are too
 // many, walking the rows by time soon meets enough of them.
 func (l *lookup) found(ctx context.Context, q *query, limit int) ([]Record, error) {
-	records, err := collect(ctx, l.db, q.found(maxFound), q.args...)
-	if len(records) == maxFound {
+	rows, err := l.db.Query(ctx, q.found(maxFound, limit), append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)...)
+	if err != nil {
+		return nil, err
+	}
+	var n int
+	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Record, error) { return scanWith(row, &n) })
+	if err == nil && n == maxFound {
 		return l.page(ctx, q, limit)
 	}
-	return records[:min(limit, len(records))], err
+	return records, err
 }
 
 // end returns the time before which all rows of the list lie; zero: none is too new.
@@ -139,18 +143,21 @@ func (l *lookup) end() time.Time {
 	return to
 }
 
-// pace returns when the newest row before a time was written, zero when there is none,
-// and how much time lies between rows there.
+// pace returns when the newest row of a window was written, zero when there is none, and
+// how much time lies between the newest rows, zero when they are few.
 func (l *lookup) pace(ctx context.Context, w window) (last time.Time, pace time.Duration, err error) {
 	q := newQuery(l.query.tenant()).within(w)
-	var newest, oldest *time.Time
-	var n int64
-	err = l.db.QueryRow(ctx, fmt.Sprintf("SELECT max(at), min(at), count(*) FROM (SELECT at FROM audit_log WHERE %s ORDER BY %s LIMIT %d) newest",
-		q.condition(), newestFirst, paceRows), append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)...).Scan(&newest, &oldest, &n)
+	one := fmt.Sprintf("SELECT at FROM audit_log WHERE %s ORDER BY %s LIMIT 1", q.condition(), newestFirst)
+	var newest, before *time.Time
+	err = l.db.QueryRow(ctx, fmt.Sprintf("SELECT (%s), (%s OFFSET %d)", one, one, walkedRows), append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)...).
+		Scan(&newest, &before)
 	if err != nil || newest == nil {
 		return time.Time{}, 0, err
 	}
-	return newest.UTC(), newest.Sub(*oldest)/time.Duration(n) + time.Microsecond, nil
+	if before != nil {
+		pace = newest.Sub(*before)/walkedRows + time.Microsecond
+	}
+	return newest.UTC(), pace, nil
 }
 
 // ordered reports whether one index has the rows of f in the order of time.

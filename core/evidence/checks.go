@@ -102,8 +102,10 @@ var checks = [...]check{
 		lacks: when(func(f *Facts) bool { return f.Heads != nil && f.At.Sub(f.Heads.At) > headsLate+f.HeadsEvery }, "No head was signed for more than a quarter of an hour.")},
 	{control: integrity, page: Verify, do: "Verify the chain, at least every 30 days.",
 		lacks: when(func(f *Facts) bool { return f.Verified == nil || f.At.Sub(f.Verified.At) > usualVerified }, "Nobody verified the chain for 30 days.")},
-	{control: integrity, page: Forwarding, do: "Forward the audit: a second place then has every hash.",
-		lacks: when(func(f *Facts) bool { return !f.forwarded() }, "Records and signed heads are in one place: whoever holds that machine holds both.")},
+	{control: integrity, page: Forwarding, do: "Forward the audit, or set audit_heads_bucket or audit_heads_webhook: a second place then has the hashes.",
+		lacks: when(func(f *Facts) bool { return !f.apart() }, "Records and signed heads are in one place: whoever holds that machine holds both.")},
+	{control: integrity, page: Verify, do: "See that the bucket or the webhook can be reached, and read the core's log.",
+		lacks: when((*Facts).copyFailing, "A second place does not take the signed heads.")},
 
 	{control: authentication, grave: true, do: "Set second_factor to sensitive or everybody.",
 		lacks: when(func(f *Facts) bool { return f.SecondFactor == "nobody" }, "Nobody has to show a second factor.")},
@@ -124,7 +126,7 @@ var checks = [...]check{
 		lacks: named(func(p Plugin) bool { return p.Way != Clear }, "In use with PHI and reached over a network without TLS: %s.")},
 
 	{control: retention, page: Audit, do: "Find the archive it is in, and keep that for six years from when it was written.",
-		lacks: when(func(f *Facts) bool { return f.First.IsZero() }, "The first change that was recorded is not here any more.")},
+		lacks: when(func(f *Facts) bool { return f.First.IsZero() && f.Archived.First.IsZero() }, "The first change that was recorded is not here any more.")},
 	{control: retention, page: Forwarding, do: "Forward the audit to a system that keeps it for six years.",
 		lacks: when(func(f *Facts) bool { return !f.forwarded() }, "There is one copy of the records, in the database.")},
 }

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +15,7 @@ const (
 	Audit      Page = "audit"
 	Verify     Page = "verify"
 	Forwarding Page = "forwarding"
+	Retention  Page = "retention"
 	Policies   Page = "policies"
 	Plugins    Page = "plugins"
 	Egress     Page = "egress"
@@ -146,6 +148,13 @@ var controls = [...]control{
 			if f.Heads != nil {
 				facts = append(facts, Fact{"Last head kept", minute(f.Heads.At), ""})
 			}
+			for _, c := range f.Copies {
+				at := "nothing yet"
+				if !c.Kept.IsZero() {
+					at = minute(c.Kept)
+				}
+				facts = append(facts, Fact{"Copied to " + c.Name, at, ""})
+			}
 			if v := f.Verified; v != nil {
 				facts = append(facts, Fact{"Last verification", fmt.Sprintf("%s by %s: %s", minute(v.At), v.By, choose(v.OK, fmt.Sprintf("%d records, all as written", v.Rows), "something is not as written")), Verify})
 			}
@@ -189,12 +198,18 @@ var controls = [...]control{
 		asks: "Retain the documentation for 6 years from the date of its creation or the date when it last was in effect, whichever is later.",
 		facts: func(f *Facts) []Fact {
 			first := Fact{"First change recorded", "not here", Audit}
-			if !f.First.IsZero() {
+			switch {
+			case !f.First.IsZero():
 				first.Value = minute(f.First)
+			case !f.Archived.First.IsZero():
+				first.Value = minute(f.Archived.First) + ", in an archive"
 			}
-			return []Fact{first, {"The core's role in the database", "cannot remove a record", ""}, {"Published rules", "kept, every version", Policies}, {"Changes of settings", "kept with before and after", Audit}}
+			return []Fact{first, {"Records about health information", fmt.Sprintf("kept %d days", f.KeepPHI), Retention},
+				{"Changes, refusals, sign-ins", fmt.Sprintf("kept %d days", f.KeepSecurity), Retention}, {"Every other record", fmt.Sprintf("kept %d days", f.KeepOther), Retention},
+				{"Purged, and in archives that verify", fmt.Sprintf("%s in %s", count(int(f.Archived.Records), "record", "records"), count(int(f.Archived.Files), "file", "files")), Retention},
+				{"Holds in force", strconv.FormatInt(f.Archived.Holds, 10), Retention}, {"The core's role in the database", "cannot remove a record", ""}, {"Published rules", "kept, every version", Policies}, {"Changes of settings", "kept with before and after", Audit}}
 		},
-		trails: []trail{{"config.write", "settings changed"}, {"policy.publish", "rules published"}, {"role.change", "roles changed"}, {"plugin.register", "manifests registered"}},
+		trails: []trail{{"config.write", "settings changed"}, {"policy.publish", "rules published"}, {"role.change", "roles changed"}, {"plugin.register", "manifests registered"}, {"audit.purge", "purges"}, {"audit.hold.place", "holds placed"}},
 		beyond: "Backups, and how long they are kept.",
 	},
 }

@@ -35,11 +35,12 @@ type Config struct {
 	SIEM     *siem.Service
 	Signer   audit.Signer // of packs
 
-	Heads      string // the file of signed heads
-	Address    string // people reach the core by
-	Version    string // of the core
-	Secure     bool   // served over TLS, here or by a trusted proxy
-	KeyOutside bool   // the master key does not lie in the data directory
+	Heads      string              // the file of signed heads
+	Copies     []*audit.HeadCopier // to other places
+	Address    string              // people reach the core by
+	Version    string              // of the core
+	Secure     bool                // served over TLS, here or by a trusted proxy
+	KeyOutside bool                // the master key does not lie in the data directory
 
 	Now func() time.Time // default: time.Now
 }

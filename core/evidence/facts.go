@@ -1,8 +1,10 @@
 package evidence
 
 import (
+	"slices"
 	"time"
 
+	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/rulebook"
 )
 
@@ -37,6 +39,9 @@ type Facts struct {
 	AutoEnable   bool
 	EgressAuto   bool
 	HeadsEvery   time.Duration
+	KeepPHI      int // days
+	KeepSecurity int // days
+	KeepOther    int // days
 
 	// Ways.
 	Secure     bool // people and plugins reach the core over TLS
@@ -60,6 +65,8 @@ type Facts struct {
 	Records  int64     // that the chains count, removed ones too
 	First    time.Time // of the first change; zero: it is not there
 	Heads    *File     // where signed heads are kept; nil: there is none
+	Archived Archived
+	Copies   []audit.HeadCopy // other places that get them
 	Sinks    []Sink
 	Verified *Verified // the last verification; nil: none
 
@@ -94,6 +101,14 @@ type Plugin struct {
 	Way      Way
 }
 
+// Archived is what was purged from the database and lies in archives.
+type Archived struct {
+	Files   int64
+	Records int64
+	Holds   int64     // in force
+	First   time.Time // when the first change was written, where an archive has it
+}
+
 // File is a file with signed heads.
 type File struct {
 	At    time.Time // when it was last written
@@ -125,6 +140,15 @@ func (f *Facts) forwarded() bool {
 		}
 	}
 	return false
+}
+
+// apart reports whether something outside this machine would show that the chains were
+// computed anew: a system that gets every record, or a place that gets the heads.
+func (f *Facts) apart() bool { return len(f.Copies) > 0 || f.forwarded() }
+
+// copyFailing reports whether a place does not take the heads.
+func (f *Facts) copyFailing() bool {
+	return slices.ContainsFunc(f.Copies, func(c audit.HeadCopy) bool { return !c.Failing.IsZero() })
 }
 
 // phi returns the plugins in use that work with PHI and that ok is false for.

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/identity"
@@ -20,6 +22,7 @@ import (
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/trait"
+	"github.com/vivified/vivified/db"
 )
 
 // gather reads the facts.
@@ -32,8 +35,8 @@ func (s *Service) gather(ctx context.Context, since, at time.Time) (*Facts, erro
 		Absolute: conf.Duration(settings.SessionAbsolute), KeyLife: conf.Duration(settings.KeyLife),
 		LocalLogin: conf.Bool(settings.AuthLocalLogin), Rescue: conf.Bool(settings.AuthLocalLoginRescue), FourEyes: conf.Bool(settings.PolicyFourEyes),
 		Registration: conf.String(settings.Registration), AutoEnable: conf.Bool(settings.AutoEnable), EgressAuto: conf.Bool(settings.EgressAutoApprove),
-		HeadsEvery: conf.Duration(settings.AuditHeadsInterval),
-		Secure:     s.Secure, KeyOutside: s.KeyOutside, Database: databaseWay(conf.String(settings.DatabaseURL)), Bus: urlWay(conf.String(settings.NATSURL)),
+		HeadsEvery: conf.Duration(settings.AuditHeadsInterval), KeepPHI: conf.Int(settings.AuditKeepPHI), KeepSecurity: conf.Int(settings.AuditKeepSecurity), KeepOther: conf.Int(settings.AuditKeepOther),
+		Secure: s.Secure, KeyOutside: s.KeyOutside, Database: databaseWay(conf.String(settings.DatabaseURL)), Bus: urlWay(conf.String(settings.NATSURL)),
 		Rules: s.Rules.InForce(), AdminRules: len(s.Rules.RulesInForce()),
 	}
 	for _, p := range s.Plugins.Snapshot().Plugins() {
@@ -41,7 +44,7 @@ func (s *Service) gather(ctx context.Context, since, at time.Time) (*Facts, erro
 			f.Plugins = append(f.Plugins, pluginOf(p))
 		}
 	}
-	for _, read := range [...]func(context.Context, *Facts) error{s.people, s.keys, s.sinks, s.chains, s.trails} {
+	for _, read := range [...]func(context.Context, *Facts) error{s.people, s.keys, s.sinks, s.chains, s.archived, s.trails} {
 		if err := read(ctx, f); err != nil {
 			return nil, err
 		}
@@ -102,6 +105,24 @@ func (s *Service) sinks(ctx context.Context, f *Facts) error {
 	return err
 }
 
+// archived reads what was purged, and what must not be.
+func (s *Service) archived(ctx context.Context, f *Facts) error {
+	q := db.New(s.Pool)
+	sum, err := q.ArchiveTotals(ctx)
+	if err != nil {
+		return db.Fault(err)
+	}
+	f.Archived = Archived{Files: sum.Archives, Records: sum.Records}
+	if f.Archived.Holds, err = q.HoldCount(ctx, actor.From(ctx).Tenant); err != nil {
+		return db.Fault(err)
+	}
+	f.Archived.First, err = q.ArchiveFirst(ctx, audit.ChangeChain)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return db.Fault(err)
+}
+
 // chains reads how far the audit goes, and when it was last verified.
 func (s *Service) chains(ctx context.Context, f *Facts) error {
 	heads, err := s.Audit.Heads(ctx)
@@ -124,6 +145,9 @@ func (s *Service) chains(ctx context.Context, f *Facts) error {
 		f.Heads = &File{At: file.ModTime(), Bytes: file.Size()}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	}
+	for _, c := range s.Copies {
+		f.Copies = append(f.Copies, c.State())
 	}
 	last, err := s.Audit.Search(ctx, audit.Filter{Action: "audit.verify", Outcome: audit.OK, Limit: 1})
 	if err != nil || len(last.Records) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/evidence"
 	"github.com/vivified/vivified/core/rulebook"
 )
@@ -71,18 +72,22 @@ func TestEachCheck(t *testing.T) {
 		"nobody looked":                     {func(f *evidence.Facts) { delete(f.Last, "audit.read") }, left{"audit-controls": partly}, "Nobody examined"},
 		"the chain is broken":               {func(f *evidence.Facts) { f.Verified.OK = false }, left{"integrity": missing}, "not as it was written"},
 		"no heads are kept":                 {func(f *evidence.Facts) { f.Heads = nil }, left{"integrity": missing}, "no file of signed heads"},
-		"no head for an hour":               {func(f *evidence.Facts) { f.Heads.At = now.Add(-hour) }, left{"integrity": partly}, "quarter of an hour"},
-		"never verified":                    {func(f *evidence.Facts) { f.Verified = nil }, left{"integrity": partly}, "Nobody verified"},
-		"verified long ago":                 {func(f *evidence.Facts) { f.Verified.At = now.Add(-31 * day) }, left{"integrity": partly}, "Nobody verified"},
-		"no second factor":                  {func(f *evidence.Facts) { f.SecondFactor = "nobody"; f.Grace = 90 * day }, left{"authentication": missing}, "Nobody has to show"},
-		"a long grace":                      {func(f *evidence.Facts) { f.Grace = 30 * day }, left{"authentication": partly}, "two weeks"},
-		"passwords by rescue":               {func(f *evidence.Facts) { f.Rescue = true }, left{"authentication": partly}, "Passwords are accepted"},
-		"plain http":                        {func(f *evidence.Facts) { f.Secure = false }, left{"transmission": partly}, "plain http"},
-		"the database in clear":             {func(f *evidence.Facts) { f.Database = evidence.Clear }, left{"transmission": missing}, "The database is reached"},
-		"the bus in clear":                  {func(f *evidence.Facts) { f.Bus = evidence.Clear }, left{"transmission": missing}, "The bus is reached"},
-		"PHI in clear":                      {func(f *evidence.Facts) { f.Plugins[0].Way = evidence.Clear }, left{"transmission": missing}, "without TLS: fax."},
-		"the beginning is gone":             {func(f *evidence.Facts) { f.First = time.Time{} }, left{"retention": partly}, "first change"},
-		"nobody signed in":                  {func(f *evidence.Facts) { delete(f.Last, "auth.login") }, left{"unique-user": partly, "automatic-logoff": partly, "authentication": partly}, "Nothing was recorded"},
+		"heads alone in a second place": {func(f *evidence.Facts) {
+			f.Sinks, f.Copies = f.Sinks[1:], []audit.HeadCopy{{Name: "the bucket", Kept: now}}
+		}, left{"audit-controls": partly, "retention": partly}, "No other system"},
+		"a place for heads that is away": {func(f *evidence.Facts) { f.Copies = []audit.HeadCopy{{Name: "the bucket", Failing: now}} }, left{"integrity": partly}, "does not take the signed heads"},
+		"no head for an hour":            {func(f *evidence.Facts) { f.Heads.At = now.Add(-hour) }, left{"integrity": partly}, "quarter of an hour"},
+		"never verified":                 {func(f *evidence.Facts) { f.Verified = nil }, left{"integrity": partly}, "Nobody verified"},
+		"verified long ago":              {func(f *evidence.Facts) { f.Verified.At = now.Add(-31 * day) }, left{"integrity": partly}, "Nobody verified"},
+		"no second factor":               {func(f *evidence.Facts) { f.SecondFactor = "nobody"; f.Grace = 90 * day }, left{"authentication": missing}, "Nobody has to show"},
+		"a long grace":                   {func(f *evidence.Facts) { f.Grace = 30 * day }, left{"authentication": partly}, "two weeks"},
+		"passwords by rescue":            {func(f *evidence.Facts) { f.Rescue = true }, left{"authentication": partly}, "Passwords are accepted"},
+		"plain http":                     {func(f *evidence.Facts) { f.Secure = false }, left{"transmission": partly}, "plain http"},
+		"the database in clear":          {func(f *evidence.Facts) { f.Database = evidence.Clear }, left{"transmission": missing}, "The database is reached"},
+		"the bus in clear":               {func(f *evidence.Facts) { f.Bus = evidence.Clear }, left{"transmission": missing}, "The bus is reached"},
+		"PHI in clear":                   {func(f *evidence.Facts) { f.Plugins[0].Way = evidence.Clear }, left{"transmission": missing}, "without TLS: fax."},
+		"the beginning is gone":          {func(f *evidence.Facts) { f.First = time.Time{} }, left{"retention": partly}, "first change"},
+		"nobody signed in":               {func(f *evidence.Facts) { delete(f.Last, "auth.login") }, left{"unique-user": partly, "automatic-logoff": partly, "authentication": partly}, "Nothing was recorded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := sound()

@@ -131,6 +131,20 @@ func archiveName(chain string, first int64, at time.Time) string {
 	return fmt.Sprintf("audit-%s-%s-%s-%d.jsonl", at.UTC().Format("2006-01"), short[:min(len(short), 60)], hex.EncodeToString(sum[:4]), first)
 }
 
+// spools are the names of archives that are being written.
+const spools = ".writing-*"
+
+// sweep removes what a core that was killed was writing: half an archive, with records
+// in it. Whoever calls it holds the lease.
+func (s *Service) sweep() {
+	left, _ := filepath.Glob(filepath.Join(s.Folder, spools))
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			s.Log.Warn("half an archive cannot be removed", "file", name, "error", err)
+		}
+	}
+}
+
 // write writes a stretch of a chain to the archive, reads it back from there and
 // verifies it. Only what it returns without an error may be purged.
 func (s *Service) write(ctx context.Context, st stretch) (db.AuditArchive, error) {
@@ -142,7 +156,7 @@ func (s *Service) write(ctx context.Context, st stretch) (db.AuditArchive, error
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return none, unwritable(err)
 	}
-	spool, err := os.CreateTemp(s.Folder, ".writing-*")
+	spool, err := os.CreateTemp(s.Folder, spools)
 	if err != nil {
 		return none, unwritable(err)
 	}

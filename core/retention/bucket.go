@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -89,4 +90,18 @@ func (b *Bucket) put(ctx context.Context, name string, file *os.File, size int64
 
 func (b *Bucket) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return b.client.GetObject(ctx, b.bucket, path.Join(b.prefix, name), minio.GetObjectOptions{})
+}
+
+// Heads is a bucket as a place for signed heads. Every time there are new ones they
+// become an object of their own: heads/YYYY/MM/DD/<time>-<replica>.jsonl.
+type Heads struct {
+	Bucket  *Bucket
+	Replica string
+}
+
+// Keep implements audit.HeadPlace.
+func (h Heads) Keep(ctx context.Context, at time.Time, lines []byte) error {
+	name := path.Join(h.Bucket.prefix, "heads", at.UTC().Format("2006/01/02"), at.UTC().Format("20060102T150405.000000Z")+"-"+url.PathEscape(h.Replica)+".jsonl")
+	_, err := h.Bucket.client.PutObject(ctx, h.Bucket.bucket, name, bytes.NewReader(lines), int64(len(lines)), minio.PutObjectOptions{ContentType: "application/jsonl", SendContentMd5: true})
+	return err
 }

@@ -111,6 +111,7 @@ func (s *Service) purge(ctx context.Context, done *Purged) error {
 	if err != nil {
 		return err
 	}
+	s.sweep()
 	owner, err := db.OpenConfig(ctx, db.Config{URL: s.Owner, Name: s.Replica, MaxConns: 1})
 	if err != nil {
 		return err

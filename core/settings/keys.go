@@ -92,6 +92,9 @@ const (
 	ApprovalFourEyes
 
 	AuditHeadsInterval
+	AuditHeadsBucket
+	AuditHeadsWebhook
+	AuditHeadsWebhookKey
 	AuditGroupSize
 	AuditKeepPHI
 	AuditKeepPII
@@ -285,6 +288,12 @@ var declared = [keyCount]Definition{
 
 	AuditHeadsInterval: {Name: "audit_heads_interval", Group: "Audit", Type: TypeDuration, Min: second, Max: minute, Default: "1m", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Time between two signed heads of the audit chains."},
+	AuditHeadsBucket: {Name: "audit_heads_bucket", Group: "Audit", Class: trait.Internal, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "S3 bucket that signed heads are copied to, such as https://s3.example.org/bucket/prefix; with the region and the key of the archive's bucket."},
+	AuditHeadsWebhook: {Name: "audit_heads_webhook", Group: "Audit", Class: trait.Internal, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "Address that signed heads are posted to, such as https://auditor.example.org/heads."},
+	AuditHeadsWebhookKey: {Name: "audit_heads_webhook_key", Group: "Audit", Class: trait.Confidential, Secret: true, Reach: OperatorOnly, Restart: true, See: trait.AuditViewer,
+		Description: "Key that these messages are signed with, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64."},
 	AuditGroupSize: {Name: "audit_group_size", Group: "Audit", Type: TypeInt, Min: 1, Max: 10_000, Default: "1024", Class: trait.Internal, Restart: true, See: trait.AuditViewer,
 		Description: "Most decisions that share one commit."},
 	AuditKeepPHI: {Name: "audit_keep_phi", Group: "Audit", Type: TypeInt, Min: sixYears, Max: 36_500, Default: "2555", Class: trait.Internal, See: trait.AuditViewer, Edit: trait.Admin,
