@@ -62,28 +62,25 @@ type headFiles struct {
 
 // Read implements io.Reader.
 func (h *headFiles) Read(p []byte) (int, error) {
-	for len(p) > 0 {
-		if h.now == nil {
-			if len(h.names) == 0 {
-				return 0, io.EOF
-			}
-			f, err := os.Open(h.names[0])
-			if err != nil {
-				return 0, err
-			}
-			h.now, h.names = f, h.names[1:]
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if h.now == nil {
+		if len(h.names) == 0 {
+			return 0, io.EOF
 		}
-		n, err := h.now.Read(p)
-		if n > 0 || err != io.EOF {
-			return n, err
-		}
-		if err := h.Close(); err != nil {
+		f, err := os.Open(h.names[0])
+		if err != nil {
 			return 0, err
 		}
-		p[0] = '\n'
-		return 1, nil
+		h.now, h.names = f, h.names[1:]
 	}
-	return 0, nil
+	n, err := h.now.Read(p)
+	if n > 0 || err != io.EOF {
+		return n, err
+	}
+	p[0] = '\n'
+	return 1, h.Close()
 }
 
 // Close implements io.Closer.
