@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,7 +23,7 @@ type Heads struct{ to *Poster }
 func NewHeads(address, key string) (*Heads, error) {
 	to, err := NewPoster(address, key, nil, time.Now)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "siem.heads", "The webhook for signed heads cannot be used: %v", err)
+		return nil, fault.New(fault.Invalid, "siem.heads", "The webhook for signed heads cannot be used: %v.", strings.TrimSuffix(err.Error(), "."))
 	}
 	return &Heads{to}, nil
 }
