@@ -11,11 +11,12 @@ import (
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/db"
 )
 
 // MaxText is how long a text of rules may be, in bytes.
-const MaxText = 64 << 10
+const MaxText = policy.MaxText
 
 // Draft is the text that is being worked on, with its tests.
 type Draft struct {

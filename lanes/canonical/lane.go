@@ -108,6 +108,7 @@ type Lane struct {
 	Config
 	js       jetstream.JetStream
 	events   jetstream.Stream
+	store    *gathering
 	inlets   *gate.Throttle
 	rounds   rounds
 	compiled sync.Map // *manifest.Manifest → *publications
@@ -130,11 +131,12 @@ func Open(ctx context.Context, c Config) (*Lane, error) {
 	l.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream, Description: "Events, as published.", Subjects: []string{"ev.>", "again.>"}, Storage: jetstream.FileStorage,
 		MaxAge: c.Limits.longest(), Duplicates: min(c.Limits.Duplicates, c.Limits.longest()), MaxMsgSize: int32(c.Limits.Data) + 64<<10, Discard: jetstream.DiscardNew,
-		DenyDelete: true, AllowDirect: true, AllowMsgTTL: true,
+		DenyDelete: true, AllowDirect: true, AllowMsgTTL: true, AllowAtomicPublish: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the event stream: %w", err)
 	}
+	l.store = &gathering{js: js, conn: c.Bus.Conn, able: l.events.CachedInfo().Config.AllowAtomicPublish} // servers before 2.12 know of none
 	glance := defaultGlance
 	if !c.Bus.Shared() {
 		glance = 0

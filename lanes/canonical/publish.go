@@ -116,10 +116,10 @@ func (l *Lane) keep(ctx context.Context, m meta, p Publication) (kept, error) {
 	var unsure bool
 	if !behind {
 		bctx, cancel := context.WithTimeout(ctx, busTimeout)
-		ack, err := l.js.PublishMsg(bctx, msg)
+		sequence, duplicate, err := l.store.store(bctx, msg)
 		cancel()
 		if err == nil {
-			return kept{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+			return kept{Sequence: sequence, Duplicate: duplicate}, nil
 		}
 		unsure = !notSent(err)
 		l.Log.WarnContext(ctx, "the bus takes no event; it waits in the outbox", "publisher", m.Publisher, "event", m.ID, "error", err)
