@@ -36,7 +36,13 @@ func (m *Manager) Acceptance(ctx context.Context, id, digest string) (registry.A
 	case w.Digest != digest:
 		return registry.Acceptance{}, fault.New(fault.Conflict, "plugin.manifest", "%s came with another manifest meanwhile; look again.", id)
 	}
-	checked, findings := manifest.Read(w.Manifest.Raw, m.Registry.ReadOptions())
+	return m.acceptable(ctx, p, w.Manifest)
+}
+
+// acceptable checks a manifest of a plugin as Enable would, and returns it to be
+// put in force.
+func (m *Manager) acceptable(ctx context.Context, p *registry.Plugin, next *manifest.Manifest) (registry.Acceptance, error) {
+	checked, findings := manifest.Read(next.Raw, m.Registry.ReadOptions())
 	if err := findings.Err(); err != nil {
 		return registry.Acceptance{}, err
 	}
@@ -44,12 +50,12 @@ func (m *Manager) Acceptance(ctx context.Context, id, digest string) (registry.A
 	if err != nil {
 		return registry.Acceptance{}, err
 	}
-	missing, err := m.Settings.MissingRequired(ctx, id, &checked)
+	missing, err := m.Settings.MissingRequired(ctx, p.ID, &checked)
 	if err != nil {
 		return registry.Acceptance{}, err
 	}
 	if len(missing) > 0 {
-		return registry.Acceptance{}, fault.New(fault.Conflict, "config.incomplete", "%s needs a value for %s before its manifest can be accepted.", id, strings.Join(missing, ", "))
+		return registry.Acceptance{}, fault.New(fault.Conflict, "config.incomplete", "%s needs a value for %s before its manifest can be accepted.", p.ID, strings.Join(missing, ", "))
 	}
 	// A dependency that was declared before keeps the word that was given on it.
 	may = slices.DeleteFunc(may, func(target string) bool {
@@ -57,7 +63,7 @@ func (m *Manager) Acceptance(ctx context.Context, id, digest string) (registry.A
 		return ok && slices.ContainsFunc(p.Manifest.Dependencies, func(d manifest.Dependency) bool { return d.SatisfiedBy(other.Manifest) })
 	})
 	return registry.Acceptance{
-		Plugin: id, Manifest: w.Manifest.Raw, Traits: m.Registry.Snapshot().Traits().Names(checked.Traits), Dependencies: may,
+		Plugin: p.ID, Manifest: next.Raw, Traits: m.Registry.Snapshot().Traits().Names(checked.Traits), Dependencies: may,
 	}, nil
 }
 

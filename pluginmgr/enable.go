@@ -80,49 +80,57 @@ func (m *Manager) plugin(id string) (*registry.Plugin, error) {
 // runs elsewhere and does not answer yet may be enabled all the same; one that
 // answers no may not. The caller holds the plugin's lock.
 func (m *Manager) start(ctx context.Context, p *registry.Plugin, mf *manifest.Manifest) (stop func(), err error) {
-	if _, err := m.runtime(p); err != nil {
+	rt, err := m.runtime(p)
+	if err != nil {
 		return nil, err
 	}
-	rt, starts := m.starter(mf)
-	stop = func() {}
-	if starts {
-		if err := rt.Able(ctx); err != nil {
-			return nil, err
-		}
-		one, err := m.launch(ctx, rt, p, mf)
+	starter, starts := m.starter(mf)
+	if !starts {
+		address, err := m.address(p)
 		if err != nil {
-			return nil, err
+			m.Log.WarnContext(ctx, "init hook not called; enabled all the same", "plugin", p.ID, "error", err)
+			return func() {}, nil
 		}
-		m.instances.set(p.ID, one)
-		stop = func() {
-			m.instances.unset(one)
-			m.stop(context.WithoutCancel(ctx), one, causeStopped, time.Second)
-		}
+		return func() {}, m.init(ctx, mf, rt, Target{Plugin: p.ID, Address: address})
 	}
-	if err := m.init(ctx, p, mf, starts); err != nil {
+	if err := starter.Able(ctx); err != nil {
+		return nil, err
+	}
+	one, err := m.launch(ctx, starter, p, mf)
+	if err != nil {
+		return nil, err
+	}
+	stop = func() {
+		m.instances.unset(one)
+		m.stop(context.WithoutCancel(ctx), one, causeStopped, time.Second)
+	}
+	if err := m.init(ctx, mf, starter, one.target()); err != nil {
 		stop()
 		return nil, err
 	}
+	m.instances.set(p.ID, one)
 	return stop, nil
 }
 
-func (m *Manager) init(ctx context.Context, p *registry.Plugin, mf *manifest.Manifest, starts bool) error {
+// init calls the init hook of an instance.
+func (m *Manager) init(ctx context.Context, mf *manifest.Manifest, rt Runtime, to Target) error {
 	if mf.Hooks.Init == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.Timing.Drain)
 	defer cancel()
-	answer, err := m.hook(ctx, p, http.MethodPost, mf.Hooks.Init)
-	if err != nil {
-		if starts {
-			return fault.New(fault.BadGateway, "hook.init", "%s did not answer its init hook.", p.ID).Because(err)
-		}
-		m.Log.WarnContext(ctx, "init hook not answered; enabled all the same", "plugin", p.ID, "error", err)
+	answer, err := m.hookAt(ctx, rt, to, http.MethodPost, mf.Hooks.Init)
+	switch {
+	case err == nil:
+	case to.Instance != "":
+		return fault.New(fault.BadGateway, "hook.init", "%s did not answer its init hook.", to.Plugin).Because(err)
+	default:
+		m.Log.WarnContext(ctx, "init hook not answered; enabled all the same", "plugin", to.Plugin, "error", err)
 		return nil
 	}
 	answer.Body.Close()
 	if answer.StatusCode >= 400 {
-		return fault.New(fault.BadGateway, "hook.init", "%s answered its init hook with %d.", p.ID, answer.StatusCode)
+		return fault.New(fault.BadGateway, "hook.init", "%s answered its init hook with %d.", to.Plugin, answer.StatusCode)
 	}
 	return nil
 }

@@ -167,7 +167,7 @@ func (m *Manager) check(ctx context.Context, p *registry.Plugin) {
 	case p.Manifest.HealthCheck != nil:
 		s = m.probe(ctx, p)
 	case one != nil && p.LastHeartbeat == nil: // it says nothing itself: whether it answers at all
-		s = m.timed(ctx, m.Timing.Timeout, func(ctx context.Context) registry.Sample { return m.probeTCP(ctx, p) })
+		s = m.timed(ctx, m.Timing.Timeout, func(ctx context.Context) registry.Sample { return m.probeTCP(ctx, one.runtime, one.target()) })
 	case p.LastHeartbeat == nil:
 		return
 	default:
@@ -226,7 +226,18 @@ func (m *Manager) judge(ctx context.Context, id string, s registry.Sample) {
 
 // probe asks the plugin how it is, in the way its manifest names.
 func (m *Manager) probe(ctx context.Context, p *registry.Plugin) registry.Sample {
-	hc := p.Manifest.HealthCheck
+	rt, to, err := m.reach(p)
+	if err != nil {
+		s := failed("Health check: %v", err)
+		s.At = time.Now()
+		return s
+	}
+	return m.examine(ctx, p.Manifest, rt, to)
+}
+
+// examine asks one instance how it is.
+func (m *Manager) examine(ctx context.Context, mf *manifest.Manifest, rt Runtime, to Target) registry.Sample {
+	hc := mf.HealthCheck
 	timeout := m.Timing.Timeout
 	if hc.Timeout > 0 {
 		timeout = hc.Timeout
@@ -234,11 +245,11 @@ func (m *Manager) probe(ctx context.Context, p *registry.Plugin) registry.Sample
 	return m.timed(ctx, timeout, func(ctx context.Context) registry.Sample {
 		switch hc.Type {
 		case "tcp":
-			return m.probeTCP(ctx, p)
+			return m.probeTCP(ctx, rt, to)
 		case "custom":
-			return m.probeHTTP(ctx, p, customPath(p.Manifest))
+			return m.probeHTTP(ctx, rt, to, customPath(mf))
 		}
-		return m.probeHTTP(ctx, p, hc.Path)
+		return m.probeHTTP(ctx, rt, to, hc.Path)
 	})
 }
 
@@ -259,11 +270,7 @@ func customPath(m *manifest.Manifest) string {
 	return "/health"
 }
 
-func (m *Manager) probeTCP(ctx context.Context, p *registry.Plugin) registry.Sample {
-	rt, to, err := m.reach(p)
-	if err != nil {
-		return failed("%v", err)
-	}
+func (m *Manager) probeTCP(ctx context.Context, rt Runtime, to Target) registry.Sample {
 	if err := rt.Probe(ctx, to); err != nil {
 		return failed("Health check: no connection: %v.", err)
 	}
@@ -272,8 +279,8 @@ func (m *Manager) probeTCP(ctx context.Context, p *registry.Plugin) registry.Sam
 
 // probeHTTP counts any 2xx as well, unless a JSON body says otherwise; numbers
 // in the body become metrics.
-func (m *Manager) probeHTTP(ctx context.Context, p *registry.Plugin, path string) registry.Sample {
-	answer, err := m.hook(ctx, p, http.MethodGet, path)
+func (m *Manager) probeHTTP(ctx context.Context, rt Runtime, to Target, path string) registry.Sample {
+	answer, err := m.hookAt(ctx, rt, to, http.MethodGet, path)
 	if err != nil {
 		if ctx.Err() != nil {
 			return failed("Health check timeout.")

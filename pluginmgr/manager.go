@@ -205,17 +205,26 @@ func (m *Manager) runtime(p *registry.Plugin) (Runtime, error) {
 
 // hook sends the core's own request to a path of the plugin, signed.
 func (m *Manager) hook(ctx context.Context, p *registry.Plugin, method, path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.ID+path, nil)
+	rt, to, err := m.reach(p)
 	if err != nil {
 		return nil, err
 	}
-	token, err := m.Principals.CallToken(p.ID, "core", "", actor.Trace(ctx), method, r.URL.EscapedPath())
+	return m.hookAt(ctx, rt, to, method, path)
+}
+
+// hookAt sends it to one instance, current or not.
+func (m *Manager) hookAt(ctx context.Context, rt Runtime, to Target, method, path string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+to.Plugin+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	token, err := m.Principals.CallToken(to.Plugin, "core", "", actor.Trace(ctx), method, r.URL.EscapedPath())
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("X-Vivified-Caller", "core")
-	return m.Call(ctx, p, r)
+	return m.call(ctx, rt, to, r)
 }
 
 // inFlight counts the requests under way, by the key of their target.

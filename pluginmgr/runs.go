@@ -60,3 +60,6 @@ func (m *Manager) Runs(ctx context.Context, id string, most int) ([]Run, error) 
 	}
 	return runs, nil
 }
+
+// Running reports whether a plugin that the core starts runs on this replica.
+func (m *Manager) Running(id string) bool { return m.instances.of(id) != nil }

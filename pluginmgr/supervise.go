@@ -110,7 +110,7 @@ func (s *supervision) round(ctx context.Context) {
 			continue
 		}
 		one := s.m.instances.of(p.ID)
-		if one == nil && s.m.paused(p.ID) || one != nil && one.digest == p.Manifest.Digest() {
+		if s.m.paused(p.ID) || one != nil && one.digest == p.Manifest.Digest() {
 			continue
 		}
 		s.do(ctx, p.ID, s.m.bring)
@@ -156,7 +156,7 @@ func (m *Manager) bring(ctx context.Context, id string) {
 		return // it runs, or ran, elsewhere; enabling it here would bring it
 	}
 	was := m.instances.of(id)
-	if was != nil && was.digest == p.Manifest.Digest() || was == nil && m.paused(id) {
+	if was != nil && was.digest == p.Manifest.Digest() || m.paused(id) {
 		return
 	}
 	if was == nil && m.overBudget(ctx, p) {
@@ -166,12 +166,7 @@ func (m *Manager) bring(ctx context.Context, id string) {
 	if err != nil {
 		return // which is logged
 	}
-	m.instances.set(id, next)
-	m.Log.InfoContext(ctx, "plugin started", "plugin", id, "instance", next.name)
-	if was != nil {
-		m.settle(ctx, was.target())
-		m.stop(ctx, was, causeReplaced, m.Timing.Grace)
-	}
+	m.takeOver(ctx, p, next)
 }
 
 // overBudget quarantines a plugin that failed too often, and otherwise says how

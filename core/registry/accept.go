@@ -120,6 +120,44 @@ func (r *Registry) AcceptIn(ctx context.Context, q *db.Queries, a Acceptance) er
 	})
 }
 
+// Replace puts another version of a plugin in force than the one its caller saw,
+// with the traits and grants that were accepted with it, all at one moment. A
+// manifest that waited is forgotten. Errors are faults: Conflict when the plugin
+// changed meanwhile or is quarantined.
+func (r *Registry) Replace(ctx context.Context, seen *Plugin, a Acceptance) error {
+	err := db.InTx(ctx, r.pool, func(q *db.Queries) error {
+		row, err := q.PluginLock(ctx, a.Plugin)
+		if err != nil {
+			return missing(err, a.Plugin)
+		}
+		state := policy.State(row.State)
+		if state != seen.Stored || state == policy.Quarantined || !same(row.Manifest, seen.Manifest.Raw) {
+			return fault.New(fault.Conflict, "plugin.state", "%s changed meanwhile; look again.", a.Plugin)
+		}
+		m, err := stored(a.Manifest, r.ReadOptions())
+		if err != nil {
+			return err
+		}
+		if err := q.PluginSetManifest(ctx, db.PluginSetManifestParams{ID: row.ID, Manifest: a.Manifest, Name: m.Name, Version: m.Version}); err != nil {
+			return err
+		}
+		if state == policy.Active || state == policy.Unhealthy {
+			if err := r.widen(ctx, q, row, m, a); err != nil {
+				return err
+			}
+		}
+		return audit.Append(ctx, q, audit.Entry{
+			Plugin: row.ID, Action: "plugin.replace", Object: row.ID, Outcome: audit.OK, Before: row.Manifest, After: a.Manifest,
+			Detail: map[string]any{"from": row.Version, "to": m.Version, "traits": a.Traits, "may_call": list(a.Dependencies)},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	r.publish(ctx)
+	return nil
+}
+
 // widen gives a plugin in use what its accepted manifest asks for, and takes what
 // that does not ask for any more.
 func (r *Registry) widen(ctx context.Context, q *db.Queries, row db.Plugin, m *manifest.Manifest, a Acceptance) error {
