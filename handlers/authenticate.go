@@ -93,7 +93,7 @@ const proving = 5 * time.Second
 // wherever it asks, so that the header says nothing.
 func (s *Server) prove(r *http.Request) (actor.Actor, error) {
 	c := s.Identity.Credentials(r)
-	c.Passive = r.URL.Path == views.PathLive || r.URL.Path == views.PathSession && r.Method == http.MethodGet || r.URL.Path == views.PathTail || r.URL.Path == "/messaging/events/stream"
+	c.Passive = r.URL.Path == views.PathLive || r.URL.Path == views.PathSession && r.Method == http.MethodGet || r.URL.Path == views.PathTail || r.URL.Path == "/messaging/events/stream" || strings.HasSuffix(r.URL.Path, "/logs/stream")
 	ctx, cancel := context.WithTimeout(r.Context(), proving)
 	defer cancel()
 	return s.Identity.Prove(ctx, c)

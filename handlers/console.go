@@ -107,6 +107,8 @@ func (s *Server) consolePlugins() []route {
 		{method: get, path: one + "/permissions", who: users, needs: view, action: "plugin.view", handler: s.permissionsPage},
 		{method: get, path: one + "/lanes", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.pluginLanesPage},
 		{method: get, path: one + "/lanes/live", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.pluginLanesLive, slow: true},
+		{method: get, path: one + "/logs", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "plugin.logs", handler: s.pluginLogsPage},
+		{method: get, path: one + "/logs/stream", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "plugin.logs", handler: s.pluginLogsTail, slow: true},
 		{method: get, path: one + "/activity", who: users, needs: auditors, action: "audit.read", handler: s.activityPage},
 
 		{method: get, path: one + "/enable", who: users, needs: manage, action: "plugin.enable", handler: s.askEnable},

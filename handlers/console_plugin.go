@@ -81,6 +81,9 @@ func (v *visit) head(ctx context.Context, p *registry.Plugin, tab string) views.
 			h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, tab) })
 		}
 	}
+	if !v.readsLogs(p) {
+		h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, "logs") })
+	}
 	if v.has(trait.EventViewer) && len(p.Manifest.Events.Subscribes) > 0 {
 		h.Tabs = append(h.Tabs, v.lettersTab(ctx, p, tab))
 	}
@@ -177,6 +180,7 @@ func (v *visit) healthOf(ctx context.Context, p *registry.Plugin) (views.HealthH
 	if last.Health != string(registry.Healthy) {
 		h.Reason = last.Detail
 	}
+	h.Uses = usesOf(samples)
 	return h, metricsOf(last.Metrics), nil
 }
 

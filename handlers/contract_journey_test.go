@@ -41,6 +41,7 @@ func TestAnswersAreWhatTheContractSays(t *testing.T) {
 	c.sinks(admin)
 	c.retention(admin)
 	c.alerts(admin)
+	c.runtimes(admin)
 	c.goodbye(admin, caller)
 
 	withPages := []string{"setupPage", "signInPage", "signIn"} // the console's tests look at them

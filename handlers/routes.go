@@ -154,7 +154,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/admin/audit/archives/:id", who: users, needs: auditors, action: "audit.export", handler: s.sendArchive, slow: true, fresh: true},
 		{method: get, path: "/admin/audit/heads", who: users, needs: auditors, action: "audit.read", handler: s.auditHeads},
 	}
-	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.settingsAPI(), s.marketplaceAPI(), s.eventRPCs(), s.evidenceRoutes(), s.alertRoutes(), s.console()} {
+	for _, part := range [][]route{s.oidc(), s.apiSSO(), s.apiPolicies(), s.peopleAPI(), s.settingsAPI(), s.marketplaceAPI(), s.eventRPCs(), s.evidenceRoutes(), s.alertRoutes(), s.runtimeRoutes(), s.console()} {
 		table = append(table, part...)
 	}
 	return table

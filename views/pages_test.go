@@ -61,6 +61,12 @@ func samples() []sample {
 		in("plugin-lanes-none", views.PluginPath("hello-greeter", "lanes"), greeterAt, func() views.PluginLanes {
 			return views.PluginLanes{Head: head("lanes"), Map: views.LaneMap{Live: "/x"}}
 		}, views.PluginLanesPage, views.PluginLanesBody),
+		in("plugin-logs", views.PluginPath("hello-greeter", "logs"), greeterAt, pluginLogs, views.PluginLogsPage, views.PluginLogsBody),
+		in("plugin-logs-none", views.PluginPath("hello-greeter", "logs"), greeterAt, func() views.PluginLogs {
+			f := views.LogFilter{Plugin: "hello-greeter"}
+			return views.PluginLogs{Head: head("logs"), Filter: f.Bar(), Tail: f.Tail()}
+		}, views.PluginLogsPage, views.PluginLogsBody),
+		alone("plugin-logs-live", views.PluginPath("hello-greeter", "logs", "stream"), func() []views.LogLine { return pluginLogs().Lines[:1] }, views.LogRows),
 		in("plugin-activity", views.PluginPath("hello-greeter", "activity"), greeterAt, func() views.PluginActivity {
 			l := audit().List
 			l.Rows, l.Filter.Path = l.Rows[:8], views.PluginPath("hello-greeter", "activity")

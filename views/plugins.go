@@ -38,12 +38,13 @@ func (h PluginHead) activity() bool {
 }
 
 // PluginTabs returns the tabs of a plugin's page. Activity is the count of its
-// audit rows, if known; current is one of "", "permissions", "lanes" and "activity".
+// audit rows, if known; current is one of "", "permissions", "lanes", "logs" and "activity".
 func PluginTabs(id, current string, activity int) []Tab {
 	return []Tab{
 		{Label: "Overview", Href: PluginPath(id), Current: current == ""},
 		{Label: "Permissions", Href: PluginPath(id, "permissions"), Current: current == "permissions"},
 		{Label: "Lanes", Href: PluginPath(id, "lanes"), Current: current == "lanes"},
+		{Label: "Logs", Href: PluginPath(id, "logs"), Current: current == "logs"},
 		{Label: "Activity", Href: PluginPath(id, "activity"), Current: current == "activity", Count: activity},
 	}
 }
@@ -67,6 +68,14 @@ type HealthHistory struct {
 	Each   time.Duration // what a bar stands for
 	Last   *HealthCheck  // nil: never checked
 	Reason string        // why it is not healthy, as the check saw it
+	Uses   []Use         // what it uses over the same time, of a plugin that the core runs
+}
+
+// Use is what a plugin uses of something over time.
+type Use struct {
+	Label  string // Memory
+	Now    string // 12.0 MiB
+	Values []float64
 }
 
 // HealthCheck is one look at a plugin.

@@ -46,6 +46,8 @@ func pluginsCommand() *cobra.Command {
 		pluginCommand("disable ID", "Close the lanes for a plugin, let its calls finish", 1, steer("disable")),
 		pluginCommand("quarantine ID", "Close the lanes at once and void the plugin's credentials", 1, steer("quarantine")),
 		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
+		logsCommand(),
+		runsCommand(),
 		pluginCommand("health ID", "Show a plugin's health and its last checks", 1, showHealth),
 	)
 }
