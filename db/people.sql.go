@@ -99,6 +99,95 @@ func (q *Queries) APIKeysStale(ctx context.Context, arg APIKeysStaleParams) (int
 	return count, err
 }
 
+const expiringGrants = `-- name: ExpiringGrants :many
+SELECT users.id, users.tenant_id, users.email, users.name, users.source, users.password_hash, users.status, users.created_at, users.updated_at, users.last_login_at, users.password_set_at, users.factor_due_at, given.kind, given.name, given.label, given.source, given.reason, given.granted_by, given.granted_at, given.expires_at FROM (
+    SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, r.source, r.reason, r.granted_by, r.granted_at, r.expires_at::timestamptz AS expires_at
+    FROM user_roles r JOIN roles ON roles.name = r.role WHERE r.expires_at IS NOT NULL
+    UNION ALL
+    SELECT t.user_id, 'trait'::text, t.trait, t.trait, ''::text, t.reason, t.granted_by, t.granted_at, t.expires_at::timestamptz FROM user_traits t WHERE t.expires_at IS NOT NULL
+    UNION ALL
+    SELECT m.user_id, 'group'::text, groups.id::text, groups.name, m.source, m.reason, m.granted_by, m.granted_at, m.expires_at::timestamptz
+    FROM group_members m JOIN groups ON groups.id = m.group_id WHERE m.expires_at IS NOT NULL
+) given JOIN users ON users.id = given.user_id
+WHERE users.tenant_id = $1 AND users.status <> 'deleted' AND given.expires_at > $2::timestamptz
+    AND (given.expires_at, given.user_id, given.kind, given.name, given.source) > ($3::timestamptz, $4::uuid, $5::text, $6::text, $7::text)
+ORDER BY given.expires_at, given.user_id, given.kind, given.name, given.source LIMIT $8
+`
+
+type ExpiringGrantsParams struct {
+	TenantID    string
+	At          time.Time
+	AfterEnd    time.Time
+	AfterUser   uuid.UUID
+	AfterKind   string
+	AfterName   string
+	AfterSource string
+	Most        int32
+}
+
+type ExpiringGrantsRow struct {
+	User      User
+	Kind      string
+	Name      string
+	Label     string
+	Source    string
+	Reason    string
+	GrantedBy string
+	GrantedAt time.Time
+	ExpiresAt time.Time
+}
+
+// ExpiringGrants returns a page of what people were given with an end that is still to come, soonest first: roles, traits, and places in groups by their ids.
+func (q *Queries) ExpiringGrants(ctx context.Context, arg ExpiringGrantsParams) ([]ExpiringGrantsRow, error) {
+	rows, err := q.db.Query(ctx, expiringGrants,
+		arg.TenantID,
+		arg.At,
+		arg.AfterEnd,
+		arg.AfterUser,
+		arg.AfterKind,
+		arg.AfterName,
+		arg.AfterSource,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ExpiringGrantsRow{}
+	for rows.Next() {
+		var i ExpiringGrantsRow
+		if err := rows.Scan(
+			&i.User.ID,
+			&i.User.TenantID,
+			&i.User.Email,
+			&i.User.Name,
+			&i.User.Source,
+			&i.User.PasswordHash,
+			&i.User.Status,
+			&i.User.CreatedAt,
+			&i.User.UpdatedAt,
+			&i.User.LastLoginAt,
+			&i.User.PasswordSetAt,
+			&i.User.FactorDueAt,
+			&i.Kind,
+			&i.Name,
+			&i.Label,
+			&i.Source,
+			&i.Reason,
+			&i.GrantedBy,
+			&i.GrantedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const groupDelete = `-- name: GroupDelete :exec
 DELETE FROM groups WHERE id = $1
 `

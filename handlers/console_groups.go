@@ -139,12 +139,8 @@ func (v *visit) memberRow(ctx context.Context, m identity.Member) views.MemberRo
 		row.By = v.providerName(ctx, in.Provider)
 		return row
 	}
-	why := v.whyNot(ctx, m.User, "")
 	row.By = v.nameOf(ctx, in.GrantedBy)
-	row.Actions = []views.Action{
-		{Label: "Change", Object: m.Name, Ask: true, Href: userPath(m.User, "groups", in.Group.String(), "join"), Why: why},
-		{Label: "Take out", Object: m.Name, Danger: true, Ask: true, Href: userPath(m.User, "groups", in.Group.String(), "leave"), Why: why},
-	}
+	row.Actions = placeActions(m.User, in.Group.String(), m.Name, v.whyNot(ctx, m.User, ""))
 	return row
 }
 

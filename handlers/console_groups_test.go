@@ -111,6 +111,26 @@ func TestRolesOfOnesOwn(t *testing.T) {
 	mara.get(views.RolePath("nothing")).shows(t, 404, "There is no such role.")
 }
 
+// What ends by itself stands in one list, from which it is changed and taken away.
+func TestExpiringGrants(t *testing.T) {
+	c := newCore(t)
+	mara := c.setUp()
+	c.person("hannah@example.com", "Hannah Weiss", "viewer")
+	mara.get(views.PathExpiring).shows(t, 200, "Nothing ends by itself")
+	at := views.UserPath(c.firstUser("hannah@example.com").ID.String())
+	mara.post(at+"/grant", url.Values{"what": {"roles:auditor"}, "days": {"30"}, "reason": {"The report of March"}})
+	mara.post(at+"/grant", url.Values{"what": {"traits:event_viewer"}, "days": {"1"}})
+	list := mara.get(views.PathExpiring)
+	list.shows(t, 200, "Hannah Weiss hannah@example.com event_viewer Mara Lindqvist", "ends in 1 day", "Role Auditor The report of March", "ends in 30 days")
+	if strings.Index(list.text(), "event_viewer") > strings.Index(list.text(), "Role Auditor") {
+		t.Error("what ends last stands first")
+	}
+	mara.follow(mara.post(at+"/roles/auditor/revoke", url.Values{"back": {views.PathExpiring}})).shows(t, 200, "Expiring grants", "no longer has the role auditor by hand")
+	mara.get(views.PathExpiring).lacks(t, "Role Auditor")
+	mara.get(views.PathExpiring+"?after=x").shows(t, 400, "start from the first")
+	mara.get(views.PathRoles).shows(t, 200, "Expiring grants")
+}
+
 // firstUser returns the person of an address.
 func (c *core) firstUser(email string) identity.User {
 	c.t.Helper()

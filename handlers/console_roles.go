@@ -40,6 +40,7 @@ func (s *Server) rolesPage(c echo.Context) error {
 		return err
 	}
 	m := views.Matrix{
+		Tabs:   rolesTabs(views.PathRoles),
 		Filter: views.Filter{Path: views.PathRoles, Search: strings.TrimSpace(q.Get("q")), In: "traits"}, Older: views.Pager{ByName: true},
 		New:   views.Action{Label: "New role", Icon: "plus", Get: true, Href: views.PathRoles + "/new"},
 		Grant: views.Action{Label: "Grant a trait", Icon: "user-plus", Primary: true, Ask: true, Href: views.PathRoles + "/grant"},
@@ -259,6 +260,7 @@ func (s *Server) consoleRoles() []route {
 		{method: get, path: one, who: users, needs: people, action: "user.list", handler: s.traitPage},
 		{method: get, path: one + "/grant", who: users, needs: people, action: "user.grant", handler: s.askGrantTo},
 		{method: post, path: one + "/grant", who: users, needs: people, action: "user.grant", handler: s.grantTo, body: form, fresh: true},
+		{method: get, path: views.PathExpiring, who: users, needs: people, action: "user.list", handler: s.expiringPage},
 		{method: get, path: views.PathRoles + "/new", who: users, needs: people, action: "role.change", handler: s.newRolePage},
 		{method: post, path: views.PathRoles, who: users, needs: people, action: "role.change", handler: s.makeRole, body: form, fresh: true},
 		{method: get, path: role, who: users, needs: people, action: "user.list", handler: s.rolePage},

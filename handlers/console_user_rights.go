@@ -116,14 +116,19 @@ func (v *visit) places(ctx context.Context, u identity.User, why *views.Why) []v
 			row.Provider = v.providerName(ctx, m.Provider)
 		} else {
 			row.By = v.nameOf(ctx, m.GrantedBy)
-			row.Actions = []views.Action{
-				{Label: "Change", Object: m.Name, Ask: true, Href: userPath(u, "groups", m.Group.String(), "join"), Why: why},
-				{Label: "Take out", Object: m.Name, Danger: true, Ask: true, Href: userPath(u, "groups", m.Group.String(), "leave"), Why: why},
-			}
+			row.Actions = placeActions(u, m.Group.String(), m.Name, why)
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// placeActions change and end a person's place in a group.
+func placeActions(u identity.User, group, name string, why *views.Why) []views.Action {
+	return []views.Action{
+		{Label: "Change", Object: name, Ask: true, Href: userPath(u, "groups", group, "join"), Why: why},
+		{Label: "Take out", Object: name, Danger: true, Ask: true, Href: userPath(u, "groups", group, "leave"), Why: why},
+	}
 }
 
 // traitOptions are the traits that whoever looks may give to people.

@@ -57,8 +57,13 @@ func (v *visit) has(t trait.ID) bool { return v.who.Has(t) }
 
 // may reports whether the page at a path of the rail is theirs to see.
 func (v *visit) may(path string) bool {
-	i := slices.IndexFunc(consolePages, func(p consolePage) bool { return p.path == path })
+	i := pageAt(path)
 	return i >= 0 && v.who.Traits.Covers(trait.SetOf(consolePages[i].needs...))
+}
+
+// pageAt is the place of a path among the pages there are; -1: it is none.
+func pageAt(path string) int {
+	return slices.IndexFunc(consolePages, func(p consolePage) bool { return p.path == path })
 }
 
 // shell is what surrounds a page.
@@ -71,6 +76,11 @@ func (v *visit) shell(ctx context.Context, f frame) views.Shell {
 	s := views.Shell{Bell: v.bell(ctx), Org: v.Settings.String(settings.Organisation), Nav: nav, Crumbs: f.crumbs, Live: f.live, Idle: v.Identity.LongestPause(ctx), Person: views.Person{Name: v.who.Name}}
 	if len(f.crumbs) > 0 {
 		s.Title = f.crumbs[len(f.crumbs)-1].Label
+	}
+	for i, c := range s.Crumbs { // the way leads over no page that is not theirs
+		if pageAt(c.Href) >= 0 && !v.may(c.Href) {
+			s.Crumbs[i].Href = ""
+		}
 	}
 	if s.ViewNote = v.viewNote(ctx); s.ViewNote == nil && f.nav == views.PathOverview {
 		s.ViewNote = v.factorNote(ctx)

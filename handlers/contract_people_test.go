@@ -41,6 +41,8 @@ func (c *teller) groups(admin string) {
 	c.ask(admin, 422, "POST", "/admin/roles", map[string]any{"name": "bad name", "label": "x", "traits": []string{"viewer"}})
 	c.ask(admin, 200, "PUT", sam+"/roles/night-watch", map[string]any{"reason": "stands in", "expires_at": soon})
 	c.ask(admin, 422, "PUT", sam+"/roles/emperor", nil)
+	c.ask(admin, 200, "GET", "/admin/expiring-grants?limit=5", nil)
+	c.ask(admin, 400, "GET", "/admin/expiring-grants?cursor=x", nil)
 	c.ask(admin, 200, "PATCH", "/admin/roles/night-watch", map[string]any{"traits": []string{"system_monitor", "event_viewer"}})
 	c.ask(admin, 409, "PATCH", "/admin/roles/viewer", map[string]any{"label": "x"})
 	c.ask(admin, 409, "DELETE", "/admin/roles/night-watch", nil)

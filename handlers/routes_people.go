@@ -29,6 +29,7 @@ func (s *Server) peopleAPI() []route {
 		{method: put, path: group + "/members/:user", who: users, needs: people, action: "group.change", handler: s.joinGroup, fresh: true},
 		{method: del, path: group + "/members/:user", who: users, needs: people, action: "group.change", handler: s.leaveGroup, fresh: true},
 
+		{method: get, path: "/admin/expiring-grants", who: users, needs: people, action: "user.list", handler: s.listExpiring},
 		{method: get, path: "/admin/roles", who: users, needs: people, action: "user.view", handler: s.listRoles},
 		{method: post, path: "/admin/roles", who: users, needs: people, action: "role.change", handler: s.createRole, fresh: true},
 		{method: patch, path: "/admin/roles/:role", who: users, needs: people, action: "role.change", handler: s.changeRole, fresh: true},

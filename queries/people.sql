@@ -260,3 +260,18 @@ WITH ended AS (UPDATE viewings v SET ended_at = @at::timestamptz FROM sessions s
     WHERE s.id = v.session_id AND u.id = v.viewed AND v.ended_at IS NULL
         AND (v.expires_at <= @at OR s.revoked_at IS NOT NULL OR s.expires_at <= @at OR u.status <> 'active') RETURNING v.*)
 SELECT ended.*, users.name AS viewer_name, users.tenant_id FROM ended JOIN users ON users.id = ended.viewer;
+
+-- ExpiringGrants returns a page of what people were given with an end that is still to come, soonest first: roles, traits, and places in groups by their ids.
+-- name: ExpiringGrants :many
+SELECT sqlc.embed(users), given.kind, given.name, given.label, given.source, given.reason, given.granted_by, given.granted_at, given.expires_at FROM (
+    SELECT r.user_id, 'role'::text AS kind, roles.name, roles.label, r.source, r.reason, r.granted_by, r.granted_at, r.expires_at::timestamptz AS expires_at
+    FROM user_roles r JOIN roles ON roles.name = r.role WHERE r.expires_at IS NOT NULL
+    UNION ALL
+    SELECT t.user_id, 'trait'::text, t.trait, t.trait, ''::text, t.reason, t.granted_by, t.granted_at, t.expires_at::timestamptz FROM user_traits t WHERE t.expires_at IS NOT NULL
+    UNION ALL
+    SELECT m.user_id, 'group'::text, groups.id::text, groups.name, m.source, m.reason, m.granted_by, m.granted_at, m.expires_at::timestamptz
+    FROM group_members m JOIN groups ON groups.id = m.group_id WHERE m.expires_at IS NOT NULL
+) given JOIN users ON users.id = given.user_id
+WHERE users.tenant_id = @tenant_id AND users.status <> 'deleted' AND given.expires_at > @at::timestamptz
+    AND (given.expires_at, given.user_id, given.kind, given.name, given.source) > (@after_end::timestamptz, @after_user::uuid, @after_kind::text, @after_name::text, @after_source::text)
+ORDER BY given.expires_at, given.user_id, given.kind, given.name, given.source LIMIT @most;

@@ -4,6 +4,7 @@ import "time"
 
 // Matrix is what every role gives: roles across, traits down.
 type Matrix struct {
+	Tabs   []Tab
 	Filter Filter
 	Roles  []MatrixRole
 	Groups []MatrixGroup

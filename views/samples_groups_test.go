@@ -79,6 +79,20 @@ func signingKeys() views.SigningKeys {
 	}
 }
 
+func expiring() views.ExpiringGrants {
+	row := func(trait, what string, d time.Duration, actions []views.Action) views.ExpiringRow {
+		return views.ExpiringRow{Person: "Hannah Weiss", Email: "hannah@northgate.example", Href: views.UserPath("u2"), Trait: trait, What: what, By: "Mara Lindqvist", At: ago(time.Hour), Reason: "Covers November", Expires: now.Add(d), Actions: actions}
+	}
+	return views.ExpiringGrants{
+		Tabs: []views.Tab{{Label: "Roles", Href: views.PathRoles}, {Label: "Expiring grants", Href: views.PathExpiring, Current: true}},
+		Rows: []views.ExpiringRow{
+			row("handles_pii", "", time.Hour, []views.Action{{Label: "Take away", Object: "handles_pii", Danger: true, Ask: true, Href: views.UserPath("u2", "traits", "handles_pii", "revoke")}}),
+			row("", "Role Auditor", 50*time.Hour, nil), row("", "Group Ward 4B", 170*time.Hour, groupDetail().Members[0].Actions),
+		},
+		Pager: views.Pager{ByName: true, Older: views.PathExpiring + "?after=x"},
+	}
+}
+
 // groupSamples are the pages of groups and roles, and of how plugins prove who they are.
 func groupSamples() []sample {
 	at, role, reg := crumbs("People", "", "Groups", ""), crumbs("People", "", "Roles & traits", views.PathRoles, "Ward clerk", ""), crumbs("Plugins", "", "Registration tokens", "")
@@ -95,6 +109,8 @@ func groupSamples() []sample {
 			r.Own, r.Holders, r.Groups, r.Implied = false, nil, nil, nil
 			return r
 		}, views.RolePage, views.RoleBody),
+		in("expiring", views.PathExpiring, role, expiring, views.ExpiringPage, views.ExpiringBody),
+		in("expiring-none", views.PathExpiring, role, func() views.ExpiringGrants { e := expiring(); e.Rows = nil; return e }, views.ExpiringPage, views.ExpiringBody),
 		in("tokens", views.PathTokens, reg, tokens, views.TokensPage, views.TokensBody),
 		in("tokens-first", views.PathTokens, reg, func() views.Tokens { t := tokens(); t.Tabs, t.Rows = nil, nil; return t }, views.TokensPage, views.TokensBody),
 		alone("token-dialog", views.PathTokens+"/new", func() views.TokenForm { return views.TokenForm{Fields: groupForm().Fields, Errors: groupForm().Errors} }, views.TokenDialog),

@@ -91,12 +91,17 @@ func StandardNav(path string, may func(page string) bool) []NavGroup {
 		{"Govern", "shield-check", []NavItem{{Label: "Policies", Href: PathPolicies, Key: "r"}, {Label: "Audit", Href: PathAudit, Key: "a"}, {Label: "Evidence", Href: PathEvidence, Key: "v"}}},
 		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}, {Label: "Groups", Href: PathGroups, Key: "m"}, {Label: "Roles & traits", Href: PathRoles, Key: "t"}, {Label: "API keys", Href: PathAPIKeys, Key: "k"}, {Label: "Single sign-on", Href: PathSSO, Key: "s"}}},
 	}
+	// Who may not see the page of an item may see one below it, which then stands there.
+	below := map[string]NavItem{PathEgress: {Label: "Egress credentials", Href: PathCredentials, Key: "x"}}
 	var out []NavGroup
 	for _, g := range groups {
 		var items []NavItem
 		for _, i := range g.Items {
-			if may(i.Href) {
-				i.Current = path == i.Href || i.Href != PathOverview && strings.HasPrefix(path, i.Href+"/")
+			current := path == i.Href || i.Href != PathOverview && strings.HasPrefix(path, i.Href+"/")
+			if one, ok := below[i.Href]; ok && !may(i.Href) {
+				i = one
+			}
+			if i.Current = current; may(i.Href) {
 				items = append(items, i)
 			}
 		}

@@ -18,7 +18,9 @@ const (
 	GroupsPerPage  = 30
 	MembersPerPage = 30
 	TokensPerPage  = 30
-	LettersPerPage = 20
+
+	ExpiringPerPage = 30
+	LettersPerPage  = 20
 
 	FlipGroupsShown = 15
 	FlipsPerPage    = 15
