@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -12,12 +13,16 @@ import (
 	"github.com/vivified/vivified/core/gate"
 	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/policy"
+	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/views"
 )
 
 // anew decides what a record denied once more: what was asked for then, with the
 // rights of today. It is nil where the record does not hold every fact.
 func (v *visit) anew(ctx context.Context, r *audit.Record) *views.DecidedNow {
+	if r.Outcome == audit.Deny && r.Action == string(policy.EventDeliver) {
+		return v.deliveredAnew(ctx, deliveries(r))
+	}
 	var said gate.Record
 	if r.Outcome != audit.Deny || json.Unmarshal(r.Detail, &said) != nil || len(said.Reasons) == 0 || !said.Facts.Complete() {
 		return nil
@@ -36,6 +41,48 @@ func (v *visit) anew(ctx context.Context, r *audit.Record) *views.DecidedNow {
 		return &views.DecidedNow{Text: now[i].Sentence}
 	}
 	return nil
+}
+
+// deliveredAnew decides once more, for each receiver that an event was kept from,
+// whether it would get it today: the event as it was published, with the rights and
+// subscriptions of now. It is nil where a receiver is gone or a fact is missing.
+func (v *visit) deliveredAnew(ctx context.Context, kept []delivery) *views.DecidedNow {
+	var would, still []string
+	for _, d := range kept {
+		if d.Outcome != "drop" || !d.Facts.Complete() {
+			return nil
+		}
+		q := d.Facts.Request(policy.EventDeliver, v.snap.Traits())
+		receiver, ok := v.snap.Plugin(q.Target.ID)
+		if !ok {
+			return nil
+		}
+		q.Target, q.At = receiver.Party(), v.reader.Now
+		q.Resource.Declared = receiver.Manifest.Events.Subscribed(q.Resource.Name)
+		if from, ok := v.snap.Plugin(q.Subject.ID); ok { // else its event stays as it is
+			q.Subject = from.Party()
+			q.Resource.Encrypts = from.Traits.Has(trait.RequiresEncryption)
+		}
+		if v.Gate.Would(q) {
+			would = append(would, receiver.Name)
+			continue
+		}
+		for _, word := range v.Gate.Explain(q) {
+			if word.Outcome == "deny" {
+				still = append(still, word.Sentence)
+				break
+			}
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return nil
+	case len(still) == 0:
+		return &views.DecidedNow{Passes: true, Text: joined(would) + " would get this event, decided with the rights of today. Replay it from its page."}
+	case len(would) > 0:
+		return &views.DecidedNow{Text: strings.Join(still, " ") + " " + joined(would) + " would get it."}
+	}
+	return &views.DecidedNow{Text: strings.Join(still, " ")}
 }
 
 // today brings a party of an earlier decision up to date. ok is false when it is
