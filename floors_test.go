@@ -15,7 +15,7 @@ import (
 
 // floors gives each room its floor. A room imports strictly lower floors.
 var floors = map[string]int{
-	"contract": 0, "contract/vivified/v1": 0, "static": 0, "core/fault": 0, "core/wire": 0, "core/jq": 0, "core/trait": 1, "core/actor": 2, "core/manifest": 2, "core/canon": 2, "views": 2, "db": 2,
+	"contract": 0, "contract/vivified/v1": 0, "static": 0, "core/fault": 0, "core/wire": 0, "core/jq": 0, "core/local": 0, "core/trait": 1, "core/actor": 2, "core/manifest": 2, "core/canon": 2, "views": 2, "db": 2,
 	"core/bundle": 3, "core/policy": 3, "core/audit": 3, "core/gate": 4, "core/registry": 5, "core/identity": 5, "core/settings": 5, "core/job": 5, "core/storage": 5,
 	"core/entity": 6, "core/rules": 6, "core/rulebook": 6, "core/sso": 6, "core/siem": 6, "core/retention": 6, "core/market": 6, "core/approval": 7, "core/alert": 7, "core/evidence": 7, "lanes/canonical": 7, "lanes/operator": 7, "lanes/proxy": 7, "pluginmgr/journal": 6, "pluginmgr/image": 6, "pluginmgr": 7,
 	"pluginmgr/external": 8, "pluginmgr/isolate": 8, "pluginmgr/socket": 8, "pluginmgr/runtimetest": 8, "pluginmgr/sandbox": 9, "pluginmgr/container": 9, "pluginmgr/kubernetes": 9,

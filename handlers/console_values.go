@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/views"
 )
 
@@ -94,16 +94,7 @@ func shown(value json.RawMessage) string {
 func written(value json.RawMessage) string { return orElse(shown(value), clip(string(value))) }
 
 // clip cuts text that is longer than pages show.
-func clip(text string) string {
-	if len(text) <= mostText {
-		return text
-	}
-	cut := mostText
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
-}
+func clip(text string) string { return fault.Clip(text, mostText) }
 
 // changes compares what was with what is, value by value.
 func changes(before, after json.RawMessage) []views.Change {

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/local"
 )
 
 // client talks to a running core as anybody would: over HTTP, with a credential.
@@ -51,7 +51,7 @@ func newClient(server, token string) (*client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return nil, usage{fmt.Errorf("%q is not the address of a core; write it like %s", server, byDefault)}
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if u.Scheme == "http" && !local.Host(u.Hostname()) {
 		return nil, usage{fmt.Errorf("%s is on another machine, where credentials go over https only", server)}
 	}
 	return &client{server: u.Scheme + "://" + u.Host, token: token, http: http.Client{Timeout: time.Minute}}, nil

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vivified/vivified/core/local"
 	"github.com/vivified/vivified/core/settings"
 )
 
@@ -88,7 +89,7 @@ func (s *surroundings) chooseListen(conf *settings.Settings) error {
 	if err != nil {
 		return usage{fmt.Errorf("the core cannot listen on %q: %w", s.listen, err)}
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !local.Host(host) {
 		return usage{fmt.Errorf("up lets every plugin in, so its core listens on loopback only, not on %s; run `vivified serve` there", s.listen)}
 	}
 	byDefault := conf.Origin(settings.Listen).Layer == settings.Default

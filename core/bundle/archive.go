@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vivified/vivified/core/fault"
 )
 
 // Extension is that of a bundle in one file.
@@ -114,12 +116,7 @@ func (in *intake) listed(data []byte) (*Bundle, error) {
 }
 
 // clip shortens a name from outside for a sentence.
-func clip(s string) string {
-	if len(s) > 80 {
-		s = strings.ToValidUTF8(s[:80], "") + "…"
-	}
-	return s
-}
+func clip(s string) string { return fault.Clip(s, 80) }
 
 // Export writes a bundle and what refers to it as a .vvplugin. The same bundle
 // gives the same bytes.

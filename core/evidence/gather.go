@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/vivified/vivified/core/audit"
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/local"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/settings"
@@ -218,9 +218,8 @@ func urlWay(raw string) Way {
 }
 
 func oneWay(host string, encrypted bool) Way {
-	ip := net.ParseIP(host)
 	switch {
-	case host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback():
+	case local.Host(host) || strings.HasPrefix(host, "/"): // or a socket
 		return Here
 	case encrypted:
 		return Encrypted

@@ -17,6 +17,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/local"
 )
 
 // Bucket is a bucket of an object store that speaks S3.
@@ -65,15 +66,10 @@ func checkAddress(u *url.URL) error {
 		return errors.New("it names a host and a bucket, such as https://s3.example.org/audit")
 	case u.Scheme == "https":
 		return nil
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && local.Host(u.Hostname()):
 		return nil
 	}
 	return errors.New("it begins with https://; the audit is not sent in clear over a network")
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (b *Bucket) kind() string { return "s3" }

@@ -1,6 +1,10 @@
 package settings
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/vivified/vivified/core/fault"
+)
 
 // didYouMean returns " Did you mean x?" for the nearest candidate, or "" when
 // none is near enough to be meant.
@@ -46,10 +50,4 @@ func distance(a, b string) int {
 }
 
 // clip bounds what is quoted back to whoever sent it.
-func clip(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func clip(s string) string { return fault.Clip(s, 64) }

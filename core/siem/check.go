@@ -5,13 +5,13 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/local"
 )
 
 const (
@@ -104,15 +104,10 @@ func urlAddress(address string) string {
 		return "A URL holds no user or password here."
 	case u.Scheme == "https":
 		return ""
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && local.Host(u.Hostname()):
 		return ""
 	case u.Scheme == "http":
 		return "The audit is not sent in clear over a network."
 	}
 	return "That is not a URL of https."
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

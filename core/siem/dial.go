@@ -97,7 +97,7 @@ func (s *Service) Try(ctx context.Context, id uuid.UUID) error {
 		})
 	}
 	if err != nil {
-		return fault.New(fault.BadGateway, "siem.refused", "The sink %s did not take a trial record: %s.", row.Name, strings.TrimSuffix(clip(err.Error(), 300), "."))
+		return fault.New(fault.BadGateway, "siem.refused", "The sink %s did not take a trial record: %s.", row.Name, strings.TrimSuffix(fault.Clip(err.Error(), 300), "."))
 	}
 	return nil
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/db"
 )
 
@@ -115,7 +115,7 @@ func (s *Service) feed(ctx context.Context, row db.SiemSink) {
 		default:
 			wait = min(max(2*wait, firstWait), longestGap)
 			s.Log.WarnContext(ctx, "the audit is not forwarded", "sink", row.Name, "kind", row.Kind, "error", err, "next_attempt", wait)
-			if err := q.SIEMSinkFailed(ctx, db.SIEMSinkFailedParams{ID: row.ID, At: s.Now(), LastError: clip(err.Error(), 500)}); err != nil {
+			if err := q.SIEMSinkFailed(ctx, db.SIEMSinkFailedParams{ID: row.ID, At: s.Now(), LastError: fault.Clip(err.Error(), 500)}); err != nil {
 				s.Log.WarnContext(ctx, "the state of a sink is not kept", "sink", row.Name, "error", err)
 			}
 		}
@@ -221,15 +221,4 @@ func within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return f(ctx)
-}
-
-// clip cuts text to at most n bytes, between two runes.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n]
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/identity"
 )
 
@@ -183,10 +184,4 @@ func (s *Service) DryRun(ctx context.Context, doc Document, rules []Rule) (Mappi
 }
 
 // clip shortens text from outside for a sentence.
-func clip(text string) string {
-	const most = 120
-	if r := []rune(text); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return text
-}
+func clip(text string) string { return fault.Clip(text, 200) }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/vivified/vivified/core/fault"
 	"github.com/vivified/vivified/core/identity"
+	"github.com/vivified/vivified/core/local"
 )
 
 // Limits of a draft.
@@ -160,18 +160,10 @@ func issuerRefused(issuer string) string {
 		return "The issuer is not an address such as https://login.example.com."
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return "An issuer has neither a user nor a query nor a fragment."
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+	case u.Scheme != "https" && !(u.Scheme == "http" && local.Host(u.Hostname())):
 		return "An issuer is reached by https; plain http is for this machine alone."
 	}
 	return ""
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
 
 // areWays reports whether values can be those of amr or acr: they travel separated

@@ -49,10 +49,7 @@ const mostReason = 500
 
 // clip returns words as they can be kept.
 func clip(words string) string {
-	if len(words) > mostReason {
-		words = words[:mostReason]
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(words, "\x00", ""), "")
+	return fault.Clip(strings.ToValidUTF8(strings.ReplaceAll(words, "\x00", ""), ""), mostReason)
 }
 
 // bury gives up a delivery: it is noted with the reason, and does not come again.
