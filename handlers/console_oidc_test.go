@@ -11,7 +11,7 @@ import (
 	"github.com/vivified/vivified/core/sso"
 )
 
-// hostileNexts lead elsewhere in one reading or another.
+// hostileNexts (O04) lead elsewhere in one reading or another.
 var hostileNexts = []string{
 	"//evil.com", "/\\evil.com", "/%5cevil.com", "https:evil.com", "/..//evil.com", "javascript:alert(1)", "http://127.0.0.1:1@evil.com/cb", "https://evil.com/console",
 	"/console/../../evil", "/console//evil.com", "/console%2f..%2f..%2fevil", "/consoleevil",

@@ -80,7 +80,7 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 	}
 }
 
-// Clocks may be two minutes apart, and no more.
+// O10: clocks may be two minutes apart, and no more.
 func TestSkew(t *testing.T) {
 	w := newWorld(t)
 	for apart, fits := range map[time.Duration]bool{
@@ -93,7 +93,7 @@ func TestSkew(t *testing.T) {
 	}
 }
 
-// A state is good once, in the browser and for the provider it was made for, in time.
+// O01: a state is good once, in the browser and for the provider it was made for, in time.
 func TestStates(t *testing.T) {
 	w := newWorld(t)
 	for name, edit := range map[string]func(*sso.Return){

@@ -3,6 +3,7 @@ package sso_test
 import (
 	"context"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/fault"
+	"github.com/vivified/vivified/core/identity"
 	"github.com/vivified/vivified/core/sso"
 )
 
@@ -166,5 +168,24 @@ func TestWhatCountsAsASecondFactor(t *testing.T) {
 				t.Errorf("the session has the factor %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// O07: whatever session a browser brought along, another one begins, and the one
+// that it brought ends.
+func TestASignInFixesNoSession(t *testing.T) {
+	w := newWorld(t)
+	_, first := w.signedIn()
+	for name, planted := range map[string]string{"a session of before": first.Grant.Secret, "a planted one": "vvs_" + strings.Repeat("A", 43), "none at all": "", "no secret": "<b>"} {
+		back := w.start(w.stranger(), sso.Login)
+		back.Previous = planted
+		out, err := w.Finish(w.stranger(), "op", back)
+		must(t, err)
+		if out.Grant.Secret == "" || out.Grant.Secret == planted {
+			t.Errorf("%s: the session is %q", name, out.Grant.Secret)
+		}
+		if _, err := w.people.Prove(w.stranger(), identity.Credentials{Authorization: []string{"Bearer " + planted}}); planted != "" && err == nil {
+			t.Errorf("%s is good after the sign-in", name)
+		}
 	}
 }
