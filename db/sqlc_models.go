@@ -408,6 +408,16 @@ type GroupRole struct {
 	ExpiresAt *time.Time
 }
 
+type IDMap struct {
+	TenantID string
+	// what kind of thing it is, as schemas name it by x-global-id
+	Model    string
+	PluginID string
+	LocalID  string
+	GlobalID string
+	BoundAt  time.Time
+}
+
 type Invitation struct {
 	Hash      []byte
 	UserID    uuid.UUID

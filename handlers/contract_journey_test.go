@@ -245,6 +245,24 @@ func (c *teller) events(admin string, publisher *target) {
 	c.ask(listener.Token, 404, "POST", "/messaging/events/"+id+"/ack", nil)
 	c.ask(listener.Token, 404, "POST", "/messaging/events/"+id+"/nak", nil)
 	c.pulls(listener, publisher)
+	c.binds(admin, listener)
+}
+
+// binds gives a thing its names.
+func (c *teller) binds(admin string, plugin *target) {
+	c.t.Helper()
+	bound := c.ask(plugin.Token, 200, "PUT", "/canonical/ids/user", map[string]any{"id": "4711"})
+	c.ask(plugin.Token, 409, "PUT", "/canonical/ids/user", map[string]any{"id": "4712", "global_id": bound["global_id"]})
+	c.ask(plugin.Token, 400, "PUT", "/canonical/ids/user", map[string]any{"id": ""})
+	c.ask(plugin.Token, 400, "PUT", "/canonical/ids/User", map[string]any{"id": "1"})
+	c.ask(plugin.Token, 200, "GET", "/canonical/ids/user?id=4711", nil)
+	c.ask(plugin.Token, 404, "GET", "/canonical/ids/user?id=1", nil)
+	all := c.ask(admin, 200, "GET", "/admin/ids/user?global_id="+bound["global_id"].(string), nil)
+	if len(all["items"].([]any)) != 1 {
+		c.t.Errorf("the thing has the names %v", all)
+	}
+	c.ask(plugin.Token, 204, "DELETE", "/canonical/ids/user?id=4711", nil)
+	c.ask(plugin.Token, 404, "DELETE", "/canonical/ids/user?id=4711", nil)
 }
 
 // pulls takes an event in each form there is.

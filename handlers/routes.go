@@ -82,6 +82,10 @@ func (s *Server) routes() []route {
 		{method: post, path: "/messaging/dead-letters/:id/replay", who: users, needs: watch, action: "event.replay", handler: s.replayLetter},
 		{method: post, path: "/messaging/dead-letters/:id/discard", who: users, needs: watch, action: "event.discard", handler: s.discardLetter},
 		{method: post, path: "/canonical/transform", who: parties, needs: watch, action: "event.view", handler: s.transform, body: event},
+		{method: http.MethodPut, path: "/canonical/ids/:model", who: plugins, action: "id.bind", handler: s.bindID},
+		{method: get, path: "/canonical/ids/:model", who: plugins, action: "id.view", handler: s.showID},
+		{method: http.MethodDelete, path: "/canonical/ids/:model", who: plugins, action: "id.bind", handler: s.unbindID},
+		{method: get, path: "/admin/ids/:model", who: users, needs: []trait.ID{trait.ModelSteward}, action: "id.view", handler: s.listIDs},
 		{method: get, path: "/messaging/stats", who: users, needs: watch, action: "event.view", handler: s.messagingStats},
 
 		{method: get, path: "/gateway/stats", who: users, needs: []trait.ID{trait.SystemMonitor}, action: "lane.view", handler: s.gatewayStats},

@@ -34,6 +34,7 @@ import (
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/sso"
+	"github.com/vivified/vivified/core/storage"
 	"github.com/vivified/vivified/lanes/canonical"
 	"github.com/vivified/vivified/lanes/operator"
 	"github.com/vivified/vivified/lanes/proxy"
@@ -66,6 +67,7 @@ type Config struct {
 	Retention *retention.Service
 	Gate      *gate.Gate
 	Events    *canonical.Lane
+	IDs       *storage.IDMap
 	Calls     *operator.Lane
 	Egress    *proxy.Lane
 

@@ -37,6 +37,7 @@ import (
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
 	"github.com/vivified/vivified/core/sso"
+	"github.com/vivified/vivified/core/storage"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/db"
 	"github.com/vivified/vivified/db/dbtest"
@@ -206,9 +207,10 @@ func newCore(t testing.TB, edits ...setting) *core {
 	})}
 	c.Installer.Jobs.Plans = c.Installer.Plans()
 	run("jobs", c.Installer.Jobs.Run)
-	calls := operator.New(operator.Config{Plugins: c.Registry, Gate: c.Gate, Caller: c.Plugins, Tokens: c.Identity, Log: logger})
+	ids := storage.NewIDMap(c.DB.Pool)
+	calls := operator.New(operator.Config{IDs: ids, Plugins: c.Registry, Gate: c.Gate, Caller: c.Plugins, Tokens: c.Identity, Log: logger})
 	c.Events = must(canonical.Open(t.Context(), canonical.Config{
-		Bus: bus, Pool: c.DB.Pool, Sealer: sealer, Plugins: c.Registry, Gate: c.Gate, Record: writer, Caller: c.Plugins, Tokens: c.Identity, Log: logger,
+		Bus: bus, IDs: ids, Pool: c.DB.Pool, Sealer: sealer, Plugins: c.Registry, Gate: c.Gate, Record: writer, Caller: c.Plugins, Tokens: c.Identity, Log: logger,
 		Limits: canonical.Limits{MaxDeliver: 2},
 	}))(t)
 	egress := proxy.New(proxy.Config{
@@ -228,6 +230,7 @@ func newCore(t testing.TB, edits ...setting) *core {
 	})
 
 	c.Server = handlers.New(handlers.Config{
+		IDs:      ids,
 		Alerts:   c.Alerts,
 		Identity: c.Identity, Registry: c.Registry, Plugins: c.Plugins, Installer: c.Installer, Shelf: c.Installer.Shelf, Jobs: c.Installer.Jobs, Settings: c.Settings, Keyring: c.Keyring, Audit: c.Audit, SIEM: forwarding, Retention: keeper, Proof: c, Gate: c.Gate,
 		Evidence: evidence.New(evidence.Config{

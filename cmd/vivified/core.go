@@ -23,6 +23,7 @@ import (
 	"github.com/vivified/vivified/core/rulebook"
 	"github.com/vivified/vivified/core/settings"
 	"github.com/vivified/vivified/core/siem"
+	"github.com/vivified/vivified/core/storage"
 	"github.com/vivified/vivified/core/trait"
 	"github.com/vivified/vivified/handlers"
 	"github.com/vivified/vivified/lanes/canonical"
@@ -197,8 +198,9 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 			Heartbeat: conf.Duration(settings.HeartbeatTimeout), Drain: conf.Duration(settings.DrainTimeout),
 		},
 	})
+	ids := storage.NewIDMap(pool)
 	calls := operator.New(operator.Config{
-		Plugins: plugins, Gate: door, Caller: manager, Tokens: people, Log: log,
+		Plugins: plugins, Gate: door, Caller: manager, Tokens: people, IDs: ids, Log: log,
 		Limits: operator.Limits{
 			Timeout: conf.Duration(settings.OperatorTimeout), Longest: conf.Duration(settings.OperatorTimeoutMax), Drain: conf.Duration(settings.DrainTimeout), Body: int64(conf.Int(settings.LimitBodyBytes)),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),
@@ -210,7 +212,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	}
 	events, err := canonical.Open(ctx, canonical.Config{
 		Bus: bus, Pool: pool, Sealer: sealer, Plugins: plugins, Gate: door, Record: writer, Caller: manager, Tokens: people, Log: log,
-		Guests: people, Callout: calloutOf(conf), Replica: replica,
+		IDs: ids, Guests: people, Callout: calloutOf(conf), Replica: replica,
 		Limits: canonical.Limits{
 			Keep: conf.Duration(settings.EventRetention), KeepTypes: keepTypes, MaxDeliver: conf.Int(settings.EventMaxDeliver), MaxAge: conf.Duration(settings.EventMaxAge),
 			Rate: conf.Int(settings.LimitPluginRate), InFlight: conf.Int(settings.LimitPluginInFlight),
@@ -247,7 +249,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 
 	c.server = handlers.New(handlers.Config{
 		Rules:    book,
-		Identity: people, Registry: plugins, Plugins: manager, Installer: installer, Shelf: installer.Shelf, Jobs: installer.Jobs, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, Calls: calls, Egress: egress,
+		Identity: people, Registry: plugins, Plugins: manager, Installer: installer, Shelf: installer.Shelf, Jobs: installer.Jobs, Settings: conf, Keyring: keyring, Audit: store, Gate: door, Events: events, IDs: ids, Calls: calls, Egress: egress,
 		Approvals: approvals, SSO: signOn, Alerts: alerts,
 		SIEM: forwarding, Retention: keeper, Proof: proof{pool: pool, heads: heads},
 		Evidence: evidence.New(evidence.Config{

@@ -22,14 +22,16 @@ import (
 type Marks struct {
 	root    *mark
 	classes trait.Classes
+	ids     bool                     // some field holds ids of a model
 	plans   [32]atomic.Pointer[Plan] // by the set of hidden classes
 }
 
 // mark is one place in a document.
 type mark struct {
 	class    trait.Class
-	marked   bool // x-class is given here, or above
-	scalars  bool // strings, numbers and the like may stand here
+	marked   bool   // x-class is given here, or above
+	id       string // the model whose ids stand here; "": none
+	scalars  bool   // strings, numbers and the like may stand here
 	props    map[string]*mark
 	patterns []pattern // of member names that props does not have
 	items    *mark
@@ -65,7 +67,7 @@ func ReadMarks(schema json.RawMessage) (*Marks, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.root, m.classes = root, r.classes
+	m.root, m.classes, m.ids = root, r.classes, r.ids
 	return m, nil
 }
 

@@ -26,6 +26,7 @@ const (
 type reader struct {
 	doc     any
 	classes trait.Classes
+	ids     bool
 	places  int
 }
 
@@ -68,6 +69,9 @@ func (r *reader) read(at any, inherited trait.Class, marked bool, depth int) (*m
 		}
 		n.class, n.marked = max(c, inherited), true
 		r.classes = r.classes.With(n.class)
+	}
+	if err := r.readID(n, s); err != nil {
+		return nil, err
 	}
 	n.scalars = takesScalars(s)
 	if err := r.readMembers(n, s, depth); err != nil {
@@ -194,7 +198,7 @@ func merge(a, b *mark) *mark {
 		return cmp.Or(a, b)
 	}
 	n := &mark{
-		class: max(a.class, b.class), marked: a.marked || b.marked, scalars: a.scalars || b.scalars,
+		id: cmp.Or(a.id, b.id), class: max(a.class, b.class), marked: a.marked || b.marked, scalars: a.scalars || b.scalars,
 		patterns: slices.Concat(a.patterns, b.patterns), items: merge(a.items, b.items), rest: merge(a.rest, b.rest),
 	}
 	if a.props != nil || b.props != nil {

@@ -313,7 +313,12 @@ func (c *courier) decide(m meta, data []byte) (*registry.Plugin, word, uuid.UUID
 	if !ok || to.State != policy.Active {
 		return nil, word{}, uuid.Nil, nil
 	}
-	w := l.judge(snap, m, data, to)
+	ctx, cancel := context.WithTimeout(carrier(c.quit, m.Trace), publishTimeout)
+	defer cancel()
+	w, err := l.judge(ctx, snap, m, data, to)
+	if err != nil {
+		return nil, word{}, uuid.Nil, err
+	}
 	call, err := l.rounds.join(m, w, receivers(snap, m))
 	return to, w, call, err
 }

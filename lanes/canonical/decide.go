@@ -1,8 +1,11 @@
 package canonical
 
 import (
+	"context"
+
 	"github.com/vivified/vivified/core/actor"
 	"github.com/vivified/vivified/core/audit"
+	"github.com/vivified/vivified/core/canon"
 	"github.com/vivified/vivified/core/policy"
 	"github.com/vivified/vivified/core/registry"
 	"github.com/vivified/vivified/core/trait"
@@ -20,13 +23,30 @@ type word struct {
 }
 
 // judge decides what one subscriber may see of an event, and prepares that: its
-// transformer comes last, so that it is given nothing that was to be removed.
-func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to *registry.Plugin) word {
+// own ids, and last its transformer, so that neither is given anything that was to
+// be removed. An error means that this could not be found out now.
+func (l *Lane) judge(ctx context.Context, snap *registry.Snapshot, m meta, data []byte, to *registry.Plugin) (word, error) {
 	w := l.weigh(snap, m, data, to.Party(), to.Level(), l.Gate.Judge)
-	if w.decision.Allow {
-		w.data, w.unmapped = l.own(to.Manifest, m.Type, w.data)
+	if !w.decision.Allow {
+		return w, nil
 	}
-	return w
+	var err error
+	if w.data, err = l.locally(ctx, to.ID, l.marksOf(snap, m), w.data); err != nil {
+		return w, err
+	}
+	w.data, w.unmapped = l.own(to.Manifest, m.Type, w.data)
+	return w, nil
+}
+
+// marksOf are those of the schema that an event was published under, as far as its
+// publisher still declares that one.
+func (l *Lane) marksOf(snap *registry.Snapshot, m meta) *canon.Marks {
+	if p, ok := snap.Plugin(m.Publisher); ok {
+		if d, ok := l.declaration(p.Manifest, m.Type); ok && d.digest == m.Schema && m.Schema != "" {
+			return d.marks
+		}
+	}
+	return &noMarks
 }
 
 // weigh decides what anybody may see of an event, with a voice that may be another
@@ -34,14 +54,10 @@ func (l *Lane) judge(snap *registry.Snapshot, m meta, data []byte, to *registry.
 func (l *Lane) weigh(snap *registry.Snapshot, m meta, data []byte, to policy.Party, level audit.Level, decide func(*policy.Request) policy.Decision) word {
 	w := word{receiver: to, level: level}
 	from := policy.Party{Kind: actor.Plugin, ID: m.Publisher, Tenant: m.Tenant, State: "unregistered"}
-	marks := &noMarks
+	marks := l.marksOf(snap, m)
 	if p, ok := snap.Plugin(m.Publisher); ok {
 		from = p.Party()
 		w.level = max(w.level, p.Level())
-		// Marks count only when they are those of the schema the event was published under.
-		if d, ok := l.declaration(p.Manifest, m.Type); ok && d.digest == m.Schema && m.Schema != "" {
-			marks = d.marks
-		}
 	}
 	var hidden trait.Classes
 	for c := trait.Confidential; c <= trait.PHI; c++ {

@@ -41,6 +41,7 @@ type Config struct {
 	Record  gate.Recorder // for the outcomes of deliveries
 	Caller  Caller
 	Tokens  Tokens
+	IDs     IDs            // nil: every plugin calls a thing the same
 	Guests  Guests         // nil: no plugin connects to the bus itself
 	Callout *CalloutConfig // of an external bus that asks who connects; nil: it does not
 	Replica string         // this replica's name, under which it holds leases

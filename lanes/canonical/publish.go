@@ -65,6 +65,9 @@ func (l *Lane) Publish(ctx context.Context, p Publication) (Receipt, error) {
 		if err := declared.check(p.Data); err != nil {
 			return Receipt{}, err
 		}
+		if p.Data, err = l.globally(ctx, who.ID, declared.marks, p.Data); err != nil {
+			return Receipt{}, err
+		}
 	}
 	id := p.ID
 	if id == "" {

@@ -326,7 +326,12 @@ func (o *outlet) decide(m meta, data []byte) (uuid.UUID, word, error) {
 		return uuid.Nil, word{}, err
 	}
 	snap := l.Plugins.Snapshot()
-	w := l.judge(snap, m, data, p)
+	ctx, cancel := context.WithTimeout(carrier(context.Background(), m.Trace), publishTimeout)
+	defer cancel()
+	w, err := l.judge(ctx, snap, m, data, p)
+	if err != nil {
+		return uuid.Nil, word{}, err
+	}
 	call, err := l.rounds.join(m, w, receivers(snap, m))
 	return call, w, err
 }

@@ -93,7 +93,7 @@ func (l *Lane) exchange(ctx context.Context, target *registry.Plugin, m match, c
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	body, removed, err := l.clean(target, m, r, answer)
+	body, removed, err := l.clean(ctx, target, m, r, answer)
 	if err != nil {
 		answer.Body.Close()
 		return nil, nil, nil, err
@@ -209,7 +209,7 @@ func arrival(ctx context.Context, id string, patience time.Duration, err error) 
 
 // clean removes from a JSON answer the fields that its schema marks above what
 // the caller, and the user acted for, may see.
-func (l *Lane) clean(target *registry.Plugin, m match, r *policy.Request, answer *http.Response) (io.ReadCloser, []string, error) {
+func (l *Lane) clean(ctx context.Context, target *registry.Plugin, m match, r *policy.Request, answer *http.Response) (io.ReadCloser, []string, error) {
 	if answer.StatusCode < 200 || answer.StatusCode > 599 {
 		return nil, nil, fault.New(fault.BadGateway, "target.answer", "%s answered with status %d, which ends no call.", target.ID, answer.StatusCode)
 	}
@@ -218,7 +218,7 @@ func (l *Lane) clean(target *registry.Plugin, m match, r *policy.Request, answer
 	}
 	hidden := hiddenFrom(m.marks.Classes(), r)
 	checked := m.output != nil && answer.StatusCode < 300 // a schema says what success looks like
-	if hidden == 0 && !checked || bodiless(answer) && (answer.ContentLength != 0 || answer.StatusCode != http.StatusOK || !checked) {
+	if hidden == 0 && !checked && !m.marks.HasIDs() || bodiless(answer) && (answer.ContentLength != 0 || answer.StatusCode != http.StatusOK || !checked) {
 		return answer.Body, nil, nil
 	}
 	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind != "application/json" && !strings.HasSuffix(kind, "+json") {
@@ -234,15 +234,21 @@ func (l *Lane) clean(target *registry.Plugin, m match, r *policy.Request, answer
 			return nil, nil, err
 		}
 	}
-	if hidden == 0 {
-		return io.NopCloser(bytes.NewReader(doc)), nil, nil
+	var removed []string
+	if hidden != 0 {
+		if doc, removed, err = m.marks.Plan(hidden).Redact(doc); err != nil {
+			return nil, nil, fault.New(fault.BadGateway, "target.answer", "%s answered with something that is not JSON.", target.ID).Because(err)
+		}
+		if removed == nil {
+			removed = []string{}
+		}
 	}
-	doc, removed, err := m.marks.Plan(hidden).Redact(doc)
-	if err != nil {
-		return nil, nil, fault.New(fault.BadGateway, "target.answer", "%s answered with something that is not JSON.", target.ID).Because(err)
-	}
-	if removed == nil {
-		removed = []string{}
+	if m.marks.HasIDs() {
+		if doc, err = l.translateBack(ctx, target.ID, m.marks, doc); err != nil {
+			return nil, nil, err
+		}
+		answer.Header.Del("Content-Length")
+		answer.Header.Del("Etag")
 	}
 	return io.NopCloser(bytes.NewReader(doc)), removed, nil
 }

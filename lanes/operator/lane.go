@@ -40,6 +40,7 @@ type Config struct {
 	Gate    *gate.Gate
 	Caller  Caller
 	Tokens  Tokens
+	IDs     IDs // nil: every plugin calls a thing the same
 	Log     *slog.Logger
 	Limits  Limits
 	Now     func() time.Time // default time.Now
@@ -86,6 +87,7 @@ type Lane struct {
 	gate    *gate.Gate
 	out     Caller
 	tokens  Tokens
+	ids     IDs
 	log     *slog.Logger
 	limits  Limits
 	now     func() time.Time
@@ -102,7 +104,7 @@ func New(c Config) *Lane {
 		c.Now = time.Now
 	}
 	return &Lane{
-		plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, log: c.Log, limits: limits, now: c.Now,
+		plugins: c.Plugins, gate: c.Gate, out: c.Caller, tokens: c.Tokens, ids: c.IDs, log: c.Log, limits: limits, now: c.Now,
 		callers: gate.NewThrottle(limits.Rate, limits.InFlight), targets: targets{most: limits.AtTarget},
 	}
 }
@@ -290,6 +292,7 @@ type route struct {
 	endpoint manifest.Endpoint
 	template Template
 	marks    *canon.Marks  // of the response schema
+	asks     *canon.Marks  // of the request schema
 	input    *input        // nil: not checked
 	output   *canon.Schema // nil: not checked
 }

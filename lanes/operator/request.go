@@ -39,6 +39,10 @@ func (l *Lane) compiled(m *manifest.Manifest) *routes {
 		if err != nil {
 			continue
 		}
+		asks, err := canon.ReadMarks(e.RequestSchema)
+		if err != nil && bytes.Contains(e.RequestSchema, []byte("x-global-id")) {
+			continue
+		}
 		in, err := readInput(e.RequestSchema)
 		if err != nil {
 			continue
@@ -47,7 +51,7 @@ func (l *Lane) compiled(m *manifest.Manifest) *routes {
 		if err != nil {
 			continue
 		}
-		r := route{endpoint: e, template: t, marks: marks, input: in, output: out}
+		r := route{endpoint: e, template: t, marks: marks, asks: asks, input: in, output: out}
 		rs.byName[e.Name] = r
 		rs.byPath = append(rs.byPath, r)
 	}
@@ -121,6 +125,11 @@ func (l *Lane) request(ctx context.Context, target *registry.Plugin, m match, c 
 			}
 		}
 		payload = fill(values, m.template.Names(), payload)
+	}
+	if m.asks.HasIDs() {
+		if payload, err = l.translate(ctx, target.ID, m.asks, values, query, payload); err != nil {
+			return nil, err
+		}
 	}
 	path, missing, err := m.template.Expand(values)
 	if err != nil {
