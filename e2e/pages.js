@@ -15,6 +15,9 @@ const elsewhere = [
   "/console/account/factors/passkeys/:id/remove",
   "/console/account/factors/recovery-codes",
   "/console/account/factors/totp/remove",
+  "/console/alerts/:id", // an alert opens in its own journey, and so do its questions
+  "/console/alerts/:id/acknowledge",
+  "/console/alerts/:id/silence",
   "/console/audit/retention/holds/:id/lift",
   "/console/break-glass/new",
   "/console/events/dead-letters/:id/discard",
@@ -98,6 +101,7 @@ export class Pages {
     this.named = {
       "/console/account/keys/:key": `/console/account/keys/${key.id}`,
       "/console/approvals/:id": `/console/approvals/${waiting.id}`,
+      "/console/alerts/rules/:id": "/console/alerts/rules/core.sink-lag",
       "/console/audit/:chain/:seq": `/console/audit/${record.chain.replace("/", "~")}/${record.seq}`,
       "/console/audit/forwarding/:id": `/console/audit/forwarding/${sink.id}`,
       "/console/decisions/:id": `/console/decisions/${refused}`,

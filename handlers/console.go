@@ -150,6 +150,7 @@ func (s *Server) consoleTraffic() []route {
 		{method: get, path: views.PathEvents + "/:event", who: users, needs: events, action: "event.view", handler: s.eventPage},
 		{method: get, path: views.PathEgress, who: users, needs: []trait.ID{trait.EgressApprover}, action: "egress.view", handler: s.egressPage},
 		{method: get, path: views.PathAudit, who: users, needs: auditors, action: "audit.read", handler: s.auditPage},
+		{method: get, path: views.PathAuditTail, who: users, needs: auditors, action: "audit.read", handler: s.auditTail, slow: true},
 		{method: post, path: views.PathVerify, who: users, needs: auditors, action: "audit.verify", handler: s.verifyPage, body: form, slow: true},
 		{method: get, path: views.PathProof, who: users, needs: auditors, action: "audit.read", handler: s.browserProofPage},
 		{method: get, path: views.PathExport, who: users, needs: auditors, action: "audit.export", handler: s.exportPage, slow: true, fresh: true},

@@ -40,7 +40,7 @@ func watches(s alert.Spec) string {
 		text += ": " + parts
 	}
 	if s.By != alert.ByNothing {
-		text += ", by " + string(s.By)
+		text += ", told apart by " + string(s.By)
 	}
 	if s.Clear != nil {
 		text += "; until " + matchWords(*s.Clear)
@@ -52,7 +52,7 @@ func watches(s alert.Spec) string {
 func matchWords(m alert.Match) string {
 	var parts []string
 	for _, p := range [...]struct{ name, value string }{
-		{"", m.Action}, {"outcome ", m.Outcome}, {"of a ", m.ActorKind}, {"actor ", m.Actor}, {"plugin ", m.Plugin}, {"object ", m.Object}, {"class ", m.Class}, {"rule ", m.Rule}, {"address ", m.Address}, {"", detailText(m.Detail)},
+		{"", m.Action}, {"outcome ", m.Outcome}, {"by a ", m.ActorKind}, {"actor ", m.Actor}, {"plugin ", m.Plugin}, {"object ", m.Object}, {"class ", m.Class}, {"rule ", m.Rule}, {"address ", m.Address}, {"", detailText(m.Detail)},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+p.value)

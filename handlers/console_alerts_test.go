@@ -56,7 +56,7 @@ func TestAlertRulesInTheConsole(t *testing.T) {
 	const path = "/console/alerts/rules"
 	c := newCore(t)
 	mara, olaf := c.setUp(), c.person("olaf@example.com", "Olaf", "operator")
-	mara.get(path).shows(t, 200, "A plugin is unhealthy", "20 records within 5 minutes: outcome deny, of a plugin, by actor.", "Not set up", "Add a rule")
+	mara.get(path).shows(t, 200, "A plugin is unhealthy", "20 records within 5 minutes: outcome deny, by a plugin, told apart by actor.", "Not set up", "Add a rule")
 	olaf.get(path).shows(t, 200, "Only configuration managers may change rules.")
 	olaf.get(path+"/new").shows(t, 403)
 	mara.get(path+"/new?kind=health").shows(t, 200, "a sink of the audit takes no records")
@@ -72,7 +72,7 @@ func TestAlertRulesInTheConsole(t *testing.T) {
 		t.Fatalf("answered %d: %s", added.StatusCode, added.text())
 	}
 	list := mara.get(path)
-	list.shows(t, 200, "Denials of calls is added.", "5 records within 1 minute: operator.call, outcome deny, by actor.")
+	list.shows(t, 200, "Denials of calls is added.", "5 records within 1 minute: operator.call, outcome deny, told apart by actor.")
 	one := regexp.MustCompile(path + `/[0-9a-f]{8}-[0-9a-f-]{27}`).FindString(list.Body)
 	form := mara.get(one)
 	form.shows(t, 200, "Change Denials of calls")

@@ -54,7 +54,9 @@ func (s *Server) auditWith(c echo.Context, q url.Values, verified *views.Verific
 	if props.Chain, err = v.chain(ctx); err != nil {
 		return err
 	}
-	return answer(c, v, http.StatusOK, at(views.PathAudit, "Govern", "", "Audit", ""), props, views.AuditPage, views.AuditBody)
+	where := at(views.PathAudit, "Govern", "", "Audit", "")
+	where.live = list.Tail != ""
+	return answer(c, v, http.StatusOK, where, props, views.AuditPage, views.AuditBody)
 }
 
 // activityPage handles GET /console/plugins/:id/activity.
@@ -95,7 +97,7 @@ func (v *visit) auditFilter(shown views.AuditFilter) (audit.Filter, error) {
 	}
 	return audit.Filter{
 		Since: since, Until: until, Actor: shown.Actor, Plugin: shown.Plugin, Action: shown.Action, Object: shown.Object,
-		Outcome: audit.Outcome(shown.Outcome), Rule: shown.Rule, Class: shown.Class, Trace: shown.Trace, Text: shown.Text,
+		Outcome: audit.Outcome(shown.Outcome), Rule: shown.Rule, Class: shown.Class, Trace: shown.Trace, Address: shown.Address, Text: shown.Text,
 	}, nil
 }
 
@@ -113,11 +115,15 @@ func (s *Server) auditList(c echo.Context, v *visit, q url.Values, shown views.A
 	if err := s.readAudit(c, "audit.read", f); err != nil {
 		return views.AuditList{}, err
 	}
+	tail, from, err := s.auditTailOf(ctx, f, shown, bar)
+	if err != nil {
+		return views.AuditList{}, err
+	}
 	page, err := s.Audit.Search(ctx, f)
 	if err != nil {
 		return views.AuditList{}, err
 	}
-	l := views.AuditList{Filter: bar, None: views.Empty{Kind: views.NoneYet, Title: "No record yet", Text: "Every decision and every change appears here."}}
+	l := views.AuditList{Tail: tail, Here: bar.Link(bar.Path, nil), Filter: bar, None: views.Empty{Kind: views.NoneYet, Title: "No record yet", Text: "Every decision and every change appears here."}}
 	here := url.Values{}
 	if f.Cursor != "" {
 		here.Set("cursor", f.Cursor)
@@ -129,6 +135,9 @@ func (s *Server) auditList(c echo.Context, v *visit, q url.Values, shown views.A
 	opened := q.Get("open")
 	for i := range page.Records {
 		r := &page.Records[i]
+		if tail != "" && !from.Covers(r) {
+			continue // the stream sends it
+		}
 		row := v.auditRow(ctx, r)
 		name := views.ChainSegment(r.Chain) + "." + strconv.FormatInt(r.Seq, 10)
 		if opened == name {

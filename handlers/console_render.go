@@ -41,14 +41,31 @@ func forDialog(r *http.Request) bool { return strings.HasSuffix(r.Header.Get("HX
 // answer draws props as a page, or as the part of it that htmx asked for,
 // followed by what there is to tell.
 func answer[P any](c echo.Context, v *visit, status int, f frame, props P, page func(views.Shell, P) templ.Component, body func(P) templ.Component) error {
-	toasts := v.toasts(c)
+	toasts, mark := v.toasts(c), v.watermark(props)
 	if isPart(c.Request()) {
 		nameAddress(c)
-		return draw(c, v, status, templ.Join(v.noted(c.Request().Context(), body(props)), views.Toasts(toasts)))
+		part := body(props)
+		if mark != nil {
+			part = templ.Join(views.WatermarkOver(*mark), part)
+		}
+		return draw(c, v, status, templ.Join(v.noted(c.Request().Context(), part), views.Toasts(toasts)))
 	}
 	shell := v.shell(c.Request().Context(), f)
-	shell.Toasts = toasts
+	shell.Toasts, shell.Mark = toasts, mark
 	return draw(c, v, status, page(shell, props))
+}
+
+// watermark is what lies over a page that shows protected health information: who
+// really looks, and when. Other pages have none.
+func (v *visit) watermark(props any) *views.Watermark {
+	if shows, ok := props.(interface{ ShowsPHI() bool }); !ok || !shows.ShowsPHI() {
+		return nil
+	}
+	name := v.who.Name
+	if v.viewer != nil {
+		name = v.viewer.Name + " as " + name
+	}
+	return &views.Watermark{Name: name, At: v.reader.Now}
 }
 
 // nameAddress has the browser show the address of what it was sent, also after

@@ -21,6 +21,10 @@ type AuditList struct {
 	Open   *AuditRecord // the row whose detail is shown
 	Pager  Pager
 	None   Empty // shown when the filter is empty too
+
+	// Tail is where new rows come from that fit the filter; "": none do here.
+	Tail string
+	Here string // address of this list, to look again without scripts
 }
 
 // AuditRow is one record in the list.
@@ -79,8 +83,8 @@ type ChainCheck struct {
 
 // AuditFilter is what the audit can be filtered by.
 type AuditFilter struct {
-	Text, Actor, Plugin, Action, Object, Outcome, Rule, Class, Trace string
-	Range                                                            Range
+	Text, Actor, Plugin, Action, Object, Outcome, Rule, Class, Trace, Address string
+	Range                                                                     Range
 }
 
 // ReadAuditFilter reads a filter from a query. Values are handed on as they are:
@@ -88,7 +92,7 @@ type AuditFilter struct {
 func ReadAuditFilter(q url.Values) AuditFilter {
 	return AuditFilter{
 		Text: q.Get("q"), Actor: q.Get("actor"), Plugin: q.Get("plugin"), Action: q.Get("action"), Object: q.Get("object"),
-		Outcome: q.Get("outcome"), Rule: q.Get("rule"), Class: q.Get("class"), Trace: q.Get("trace"), Range: ReadRange(q),
+		Outcome: q.Get("outcome"), Rule: q.Get("rule"), Class: q.Get("class"), Trace: q.Get("trace"), Address: q.Get("address"), Range: ReadRange(q),
 	}
 }
 
@@ -106,6 +110,7 @@ func (f AuditFilter) Bar(path string, actors, plugins []Option) Filter {
 			{Name: "rule", Label: "Rule", Value: f.Rule},
 			{Name: "class", Label: "Class", Value: f.Class, Options: classOptions()},
 			{Name: "trace", Label: "Trace", Value: f.Trace},
+			{Name: "address", Label: "Address", Value: f.Address},
 		},
 	}
 }

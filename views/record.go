@@ -50,3 +50,11 @@ func verifiedTitle(v Verification) string {
 	}
 	return "The chain is intact."
 }
+
+// feed is the id under which a stream adds rows; "": none does.
+func (l AuditList) feed() string {
+	if l.Tail == "" {
+		return ""
+	}
+	return "audit-rows"
+}

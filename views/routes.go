@@ -23,6 +23,7 @@ const (
 	PathEvents      = "/console/events"
 	PathTail        = "/console/events/stream" // SSE
 	PathAudit       = "/console/audit"
+	PathAuditTail   = "/console/audit/stream" // SSE
 	PathVerify      = "/console/audit/verify" // POST
 	PathExport      = "/console/audit/export"
 	PathProof       = "/console/audit/proof"

@@ -13,6 +13,7 @@ type Shell struct {
 	Nav      []NavGroup
 	Apps     []NavItem // pages that plugins add
 	Bell     *Bell     // alerts that wait; nil: not for this reader
+	Mark     *Watermark
 	Crumbs   []Crumb
 	Person   Person
 	Live     bool // the page has parts that update themselves

@@ -193,11 +193,11 @@ func (w *writing) records(ctx context.Context, rules []watched, records []audit.
 	}
 	for _, f := range all {
 		if len(f.records) > 0 {
-			met, err := w.met(ctx, f)
+			n, err := w.within(ctx, f)
 			if err != nil {
 				return err
 			}
-			if err := w.note(ctx, f, met); err != nil {
+			if err := w.note(ctx, f, n); err != nil {
 				return err
 			}
 		}
@@ -228,11 +228,11 @@ func (w *writing) count(ctx context.Context, all []*finding) error {
 	return w.q.AlertCountAdd(ctx, p)
 }
 
-// met reports whether what was found is as many as its rule asks for, together
-// with what was counted before.
-func (w *writing) met(ctx context.Context, f *finding) (bool, error) {
+// within returns how often the rule was met in a window of its length at the most,
+// together with what was counted before.
+func (w *writing) within(ctx context.Context, f *finding) (int64, error) {
 	if f.rule.Count < 2 {
-		return true, nil
+		return int64(len(f.records)), nil
 	}
 	first, last := f.records[0].At, f.records[0].At
 	for _, r := range f.records {
@@ -247,11 +247,11 @@ func (w *writing) met(ctx context.Context, f *finding) (bool, error) {
 	width := bucket(window)
 	rows, err := w.q.AlertCounts(ctx, db.AlertCountsParams{TenantID: w.tenant, Rule: f.rule.ID, Key: f.key, Since: first.Add(-window), Until: last})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	tallies := make([]tally, len(rows))
 	for i, r := range rows {
 		tallies[i] = tally{r.Bucket, r.N}
 	}
-	return most(tallies, window, first.Truncate(width)) >= int64(f.rule.Count), nil
+	return most(tallies, window, first.Truncate(width)), nil
 }

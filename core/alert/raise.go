@@ -51,21 +51,22 @@ type occurrence struct {
 	key            string
 	title, text    string
 	plugin, object string
-	count          int64
+	count          int64     // of what is new
+	within         int64     // the same, with what was counted before
 	at             time.Time // of the last one
 }
 
-// note counts what a rule found towards its active alert, or opens one when the
-// rule is met.
-func (w *writing) note(ctx context.Context, f *finding, met bool) error {
+// note counts what a rule found towards its active alert, or opens one when there
+// were as many within its window as it asks for.
+func (w *writing) note(ctx context.Context, f *finding, within int64) error {
 	last := f.records[len(f.records)-1]
 	for _, r := range f.records {
 		if r.At.After(last.At) {
 			last = r
 		}
 	}
-	o := occurrence{rule: &f.rule.Rule, key: f.key, title: titled(f.rule.Name, f.label), text: told(last), plugin: last.Plugin, object: last.Object, count: int64(len(f.records)), at: last.At}
-	id, err := w.raise(ctx, o, met)
+	o := occurrence{rule: &f.rule.Rule, key: f.key, title: titled(f.rule.Name, f.label), text: told(last), plugin: last.Plugin, object: last.Object, count: int64(len(f.records)), within: within, at: last.At}
+	id, err := w.raise(ctx, o, within >= int64(f.rule.Count))
 	if err != nil || id == uuid.Nil {
 		return err
 	}
@@ -107,13 +108,13 @@ func (w *writing) raise(ctx context.Context, o occurrence, open bool) (uuid.UUID
 	id := uuid.Must(uuid.NewV7())
 	n, err := w.q.AlertOpen(ctx, db.AlertOpenParams{
 		ID: id, TenantID: w.tenant, Rule: o.rule.ID, RuleName: o.rule.Name, Key: o.key, Severity: string(o.rule.Severity), Title: o.title, Text: o.text, Plugin: o.plugin, Object: o.object,
-		Channels: names(o.rule.Channels), Sticky: o.rule.Sticky, QuietSeconds: int64(o.rule.quiet() / time.Second), Count: o.count, At: w.now, LastAt: o.at,
+		Channels: names(o.rule.Channels), Sticky: o.rule.Sticky, QuietSeconds: int64(o.rule.quiet() / time.Second), Count: o.within, At: w.now, LastAt: o.at,
 	})
 	if err != nil || n == 0 { // none: another replica opened it in this very moment
 		return uuid.Nil, err
 	}
 	w.record(audit.Entry{Action: "alert.open", Object: id.String(), Target: o.plugin, Outcome: audit.OK, Rule: o.rule.ID, Detail: map[string]any{
-		"title": o.title, "text": o.text, "severity": o.rule.Severity, "count": o.count, "key": o.key,
+		"title": o.title, "text": o.text, "severity": o.rule.Severity, "count": o.within, "key": o.key,
 	}})
 	return id, nil
 }

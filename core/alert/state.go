@@ -140,7 +140,7 @@ func (s *Service) health(ctx context.Context, rules []watched, memory seen) erro
 				if held[[2]string{rule.ID, u.key}] = true; active || now.Sub(since) < time.Duration(rule.For) {
 					continue
 				}
-				if _, err := w.raise(ctx, occurrence{rule: &rule.Rule, key: u.key, title: titled(rule.Name, u.label), text: u.text, plugin: u.plugin, object: u.key, count: 1, at: now}, true); err != nil {
+				if _, err := w.raise(ctx, occurrence{rule: &rule.Rule, key: u.key, title: titled(rule.Name, u.label), text: u.text, plugin: u.plugin, object: u.key, count: 1, within: 1, at: now}, true); err != nil {
 					return err
 				}
 			}

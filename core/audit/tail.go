@@ -15,6 +15,12 @@ import (
 // Position is how far a reader of Tail has come: opaque to the reader.
 type Position string
 
+// Covers reports whether r was committed by the time of p. No position covers nothing.
+func (p Position) Covers(r *Record) bool {
+	seqs, err := parsePosition(p)
+	return err == nil && r.Seq <= seqs[r.Chain]
+}
+
 // maxChains bounds the chains of a Position: one per replica that ever ran.
 const maxChains = 1024
 

@@ -11,15 +11,17 @@
   };
   const most = 200; // rows kept while paused
   let paused = false;
+  let reading = false; // somebody reads further down, where new rows would push it away
   let state = "connecting";
   const held = new Map(); // element to messages
 
+  const still = () => paused || reading;
   const waiting = () => [...held.values()].reduce((n, messages) => n + messages.length, 0);
 
   function show() {
     const place = document.getElementById("vv-live");
     if (place) {
-      const [tone, word] = states[paused && state === "live" ? "paused" : state];
+      const [tone, word] = states[still() && state === "live" ? "paused" : state];
       place.dataset.tone = tone;
       place.setAttribute("aria-pressed", paused);
       place.querySelector(".vv-live-word").textContent = word;
@@ -29,7 +31,7 @@
       const use = button.querySelector("use");
       use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, paused ? "#play" : "#pause"));
       const n = waiting();
-      button.querySelector("[data-pause-word]").textContent = !paused ? "Pause" : n ? `Resume, ${n} new` : "Resume";
+      button.querySelector("[data-pause-word]").textContent = paused ? (n ? `Resume, ${n} new` : "Resume") : n ? `Pause, ${n} new above` : "Pause";
     }
   }
 
@@ -59,17 +61,29 @@
     if (!event.target.closest("[data-pause], #vv-live")) return;
     paused = !paused;
     vv.say(paused ? "Live updates are paused." : "Live updates go on.");
-    if (!paused) {
-      for (const [element, messages] of held) for (const text of messages) await deliver(element, text);
-      held.clear();
-    }
+    await catchUp();
     show();
   });
+
+  const catchUp = async () => {
+    if (still()) return;
+    const messages = [...held];
+    held.clear();
+    for (const [element, texts] of messages) for (const text of texts) await deliver(element, text);
+  };
+
+  addEventListener("scroll", async () => {
+    const now = scrollY > 240 && document.querySelector("[data-feeds]") !== null;
+    if (now === reading) return;
+    reading = now;
+    await catchUp();
+    show();
+  }, { passive: true });
 
   const isLive = (event) => event.target.matches?.("[data-live]");
 
   document.addEventListener("htmx:sse:before:message", (event) => {
-    if (!paused || !isLive(event) || event.detail.message.event) return;
+    if (!(paused || reading && event.target.dataset?.feeds) || !isLive(event) || event.detail.message.event) return;
     event.preventDefault();
     const before = event.target.dataset.feeds ? (held.get(event.target) ?? []) : [];
     held.set(event.target, [...before, event.detail.message.data].slice(-most));
