@@ -166,7 +166,7 @@ func (m *Manager) check(ctx context.Context, p *registry.Plugin) {
 	switch {
 	case p.Manifest.HealthCheck != nil:
 		s = m.probe(ctx, p)
-	case one != nil && p.LastHeartbeat == nil: // it says nothing itself: whether it answers at all
+	case one != nil && p.LastHeartbeat == nil && isCalled(p.Manifest): // it says nothing itself: whether it answers at all
 		s = m.timed(ctx, m.Timing.Timeout, func(ctx context.Context) registry.Sample { return m.probeTCP(ctx, one.runtime, one.target()) })
 	case p.LastHeartbeat == nil:
 		return

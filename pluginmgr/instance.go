@@ -145,7 +145,7 @@ func (m *Manager) launch(ctx context.Context, rt Starter, p *registry.Plugin, mf
 		return nil, err
 	}
 	m.attend(ctx, one)
-	if err := m.await(ctx, one); err != nil {
+	if err := m.await(ctx, one, isCalled(mf)); err != nil {
 		m.stop(context.WithoutCancel(ctx), one, causeFailed, time.Second)
 		return nil, err
 	}
@@ -159,11 +159,29 @@ func instanceName(plugin string) string {
 	return plugin + "." + hex.EncodeToString(b[:])
 }
 
-// await returns once an instance accepts connections, or a fault when it ends
-// before or does not within its time.
-func (m *Manager) await(ctx context.Context, one *instance) error {
+// isCalled reports whether the core ever calls a plugin, so that it must answer; one
+// that only listens and asks need not.
+func isCalled(mf *manifest.Manifest) bool {
+	hears := mf.Events.Delivery == manifest.Webhook && len(mf.Events.Subscribes) > 0
+	return hears || len(mf.Endpoints) > 0 || len(mf.Pages) > 0 || mf.HealthCheck != nil || mf.Hooks != (manifest.Hooks{})
+}
+
+// standing is how long an instance that is never called must have run to count as started.
+const standing = 250 * time.Millisecond
+
+// await returns once an instance accepts connections, or, when it is never called,
+// has not ended at once; or a fault when it ends before or does not within its time.
+func (m *Manager) await(ctx context.Context, one *instance, called bool) error {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
+	if !called {
+		select {
+		case <-one.ended:
+			return fault.New(fault.BadGateway, "plugin.not_started", "%s ended as soon as it was started; its log says why.", one.plugin)
+		case <-time.After(standing):
+			return nil
+		}
+	}
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		if one.runtime.Probe(ctx, one.target()) == nil {
 			return nil

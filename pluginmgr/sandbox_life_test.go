@@ -81,7 +81,7 @@ func (w *lifeBoxed) use(m *pluginmgr.Manager) {
 
 // members are those of a manifest whose plugin runs in a sandbox.
 func (w *lifeBoxed) members(more map[string]any) map[string]any {
-	m := map[string]any{"runtime": map[string]any{"kind": "sandbox", "digest": w.digest}, "resources": map[string]any{"memory_limit": 64, "storage_quota": 8}}
+	m := map[string]any{"endpoints": map[string]any{"echo": map[string]any{"path": "/echo"}}, "runtime": map[string]any{"kind": "sandbox", "digest": w.digest}, "resources": map[string]any{"memory_limit": 64, "storage_quota": 8}}
 	for k, v := range more {
 		m[k] = v
 	}
@@ -127,7 +127,8 @@ func TestBoxedLife(t *testing.T) {
 		{"itself in another way than was installed", "boxed", "boxed", "plugin.manifest", map[string]any{"description": "another"}},
 		{"nobody's socket", "nobody", "nobody", "registration.token", nil},
 	} {
-		doc := map[string]any{"resources": map[string]any{"memory_limit": 64, "storage_quota": 8}}
+		doc := w.members(nil)
+		delete(doc, "runtime") // of which the plugin knows nothing
 		for k, v := range tc.members {
 			doc[k] = v
 		}
@@ -249,6 +250,20 @@ func TestBoxedReplaced(t *testing.T) {
 			t.Errorf("the first version ended as %q, want replaced", r.Cause)
 		}
 	}
+}
+
+// TestBoxedListener: a plugin that is never called need not answer anywhere.
+func TestBoxedListener(t *testing.T) {
+	w := lifeBoxes(t, pluginmgr.Timing{})
+	w.run(w.Run)
+	silent := map[string]any{"endpoints": map[string]any{}, "runtime": map[string]any{"kind": "sandbox", "digest": w.digest, "command": []string{"/probe", "sleep"}}}
+	w.install("listener", w.members(silent))
+	if !w.Running("listener") {
+		t.Error("it does not run")
+	}
+	silent["runtime"] = map[string]any{"kind": "sandbox", "digest": w.digest, "command": []string{"/probe", "exit", "1"}}
+	w.register("brief", w.members(silent))
+	lifeRefused(t, "one that ends", w.Enable(w.ctx(), "brief", pluginmgr.Enabling{}), fault.BadGateway, "plugin.not_started")
 }
 
 // TestBoxedUnhealthy: one that no longer answers well is started again.

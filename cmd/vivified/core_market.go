@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/vivified/vivified/core/bundle"
 	"github.com/vivified/vivified/core/job"
 	"github.com/vivified/vivified/core/market"
 	"github.com/vivified/vivified/core/registry"
@@ -17,13 +16,8 @@ import (
 
 // marketplace builds the shelf, the jobs, and what installs from the one by the other.
 func (c *core) marketplace(conf *settings.Settings, pool *pgxpool.Pool, plugins *registry.Registry, manager *pluginmgr.Manager, log *slog.Logger) (*pluginmgr.Installer, error) {
-	store, err := bundle.OpenStore(filepath.Join(c.dataDir, "bundles"), bundle.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	c.stops = append(c.stops, func() { _ = store.Close() })
 	shelf := market.New(market.Config{
-		Pool: pool, Store: store, Options: plugins.ReadOptions, Runtimes: manager.RuntimeKinds, Log: log,
+		Pool: pool, Store: c.bundles, Options: plugins.ReadOptions, Runtimes: manager.RuntimeKinds, Log: log,
 		Folder: cmp.Or(conf.String(settings.MarketplaceFolder), filepath.Join(c.dataDir, "plugins")),
 		Policy: func() market.Policy {
 			return market.Policy{
