@@ -42,6 +42,9 @@ func TestGroups(t *testing.T) {
 	mara.get("/console/groups?role=viewer").shows(t, 200, "Ward 5", "Viewer")
 	mara.get("/console/groups?q=zzz").shows(t, 200, "No group fits all of this.")
 
+	mara.get("/console/palette?q=ward").shows(t, 200, "Ward 5")
+	mara.get("/console/palette?q=audit").shows(t, 200, "Groups and roles", "Auditor")
+	hannah.get("/console/palette?q=ward").lacks(t, "Ward 5")
 	mara.get(at+"/delete").shows(t, 200, "Delete Ward 5?", "1 person", "Viewer")
 	mara.post(at+"/delete", url.Values{"typed": {"Ward 4B"}}).shows(t, 422, "nothing was changed")
 	mara.follow(mara.post(at+"/delete", url.Values{"typed": {"Ward 5"}})).shows(t, 200, "The group Ward 5 is deleted.", "No group yet")

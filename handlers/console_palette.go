@@ -30,7 +30,11 @@ func (s *Server) palette(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props.Groups = append(props.Groups, views.PaletteGroup{Label: "People", Items: people}, views.PaletteGroup{Label: "Actions", Items: actions})
+	sets, err := v.findSets(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	props.Groups = append(props.Groups, views.PaletteGroup{Label: "People", Items: people}, views.PaletteGroup{Label: "Groups and roles", Items: sets}, views.PaletteGroup{Label: "Actions", Items: actions})
 	if isPart(c.Request()) {
 		return draw(c, v, http.StatusOK, views.PaletteResults(props))
 	}
@@ -119,6 +123,31 @@ func (v *visit) findPeople(ctx context.Context, q string) ([]views.PaletteItem, 
 	var items []views.PaletteItem
 	for _, u := range page.Users {
 		items = append(items, views.PaletteItem{Label: u.Name, Href: views.UserPath(u.ID.String()), Icon: "user-round", Note: u.Email})
+	}
+	return items, nil
+}
+
+// findSets are the groups and roles whose name is asked for.
+func (v *visit) findSets(ctx context.Context, q string) ([]views.PaletteItem, error) {
+	if !v.may(views.PathGroups) || q == "" {
+		return nil, nil
+	}
+	page, err := v.Identity.Groups(ctx, identity.GroupFilter{Text: q, Limit: mostFound})
+	if err != nil {
+		return nil, err
+	}
+	roles, err := v.Identity.Roles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var items []views.PaletteItem
+	for _, g := range page.Groups {
+		items = append(items, views.PaletteItem{Label: g.Name, Href: groupPath(g), Icon: "users", Note: "group"})
+	}
+	for _, r := range roles {
+		if len(items) < 2*mostFound && (strings.Contains(strings.ToLower(r.Label), q) || strings.Contains(r.Name, q)) {
+			items = append(items, views.PaletteItem{Label: roleLabel(r), Href: views.RolePath(r.Name), Icon: "key-round", Note: "role"})
+		}
 	}
 	return items, nil
 }
