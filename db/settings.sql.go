@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 const pluginConfigBump = `-- name: PluginConfigBump :exec
@@ -246,6 +247,48 @@ func (q *Queries) SettingHistoryList(ctx context.Context, arg SettingHistoryList
 	return items, nil
 }
 
+const settingHistorySince = `-- name: SettingHistorySince :many
+SELECT id, scope, key, before, after, secret, version, set_by, set_at, reason FROM settings_history WHERE scope = $1 AND version > $2 ORDER BY id DESC LIMIT $3
+`
+
+type SettingHistorySinceParams struct {
+	Scope   string
+	Version int64
+	Most    int32
+}
+
+// SettingHistorySince returns what changed in a scope after a version, newest first.
+func (q *Queries) SettingHistorySince(ctx context.Context, arg SettingHistorySinceParams) ([]SettingsHistory, error) {
+	rows, err := q.db.Query(ctx, settingHistorySince, arg.Scope, arg.Version, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SettingsHistory{}
+	for rows.Next() {
+		var i SettingsHistory
+		if err := rows.Scan(
+			&i.ID,
+			&i.Scope,
+			&i.Key,
+			&i.Before,
+			&i.After,
+			&i.Secret,
+			&i.Version,
+			&i.SetBy,
+			&i.SetAt,
+			&i.Reason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const settingList = `-- name: SettingList :many
 SELECT scope, key, value, sealed, version, set_by, set_at, reason FROM settings WHERE scope = $1 ORDER BY key
 `
@@ -343,6 +386,44 @@ func (q *Queries) SettingSealedHeaders(ctx context.Context, size int32) ([]Setti
 	for rows.Next() {
 		var i SettingSealedHeadersRow
 		if err := rows.Scan(&i.Header, &i.SealedValues); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const settingSecretList = `-- name: SettingSecretList :many
+SELECT scope, key, set_by, set_at FROM settings WHERE sealed IS NOT NULL AND scope <> 'core'
+ORDER BY scope <> 'global', scope, key LIMIT $1
+`
+
+type SettingSecretListRow struct {
+	Scope string
+	Key   string
+	SetBy string
+	SetAt time.Time
+}
+
+// SettingSecretList returns where secrets are set, without them: the core's own first, then plugin by plugin.
+func (q *Queries) SettingSecretList(ctx context.Context, most int32) ([]SettingSecretListRow, error) {
+	rows, err := q.db.Query(ctx, settingSecretList, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SettingSecretListRow{}
+	for rows.Next() {
+		var i SettingSecretListRow
+		if err := rows.Scan(
+			&i.Scope,
+			&i.Key,
+			&i.SetBy,
+			&i.SetAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

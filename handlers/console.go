@@ -36,6 +36,8 @@ var consolePages = []consolePage{
 	{"Roles & traits", views.PathRoles, []trait.ID{trait.UserManager}},
 	{"API keys", views.PathAPIKeys, nil},
 	{"Single sign-on", views.PathSSO, []trait.ID{trait.UserManager}},
+	{"Configuration", views.PathConfig, []trait.ID{trait.Viewer}},
+	{"Secrets", views.PathSecrets, []trait.ID{trait.ConfigManager}},
 	{"Account", views.PathAccount, nil},
 }
 
@@ -73,7 +75,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleAlerts(), s.consoleRetention(), s.consoleCredentials(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleAlerts(), s.consoleRetention(), s.consoleCredentials(), s.consoleConfig(), s.consoleSettings(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

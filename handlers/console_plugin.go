@@ -76,7 +76,7 @@ func (v *visit) head(ctx context.Context, p *registry.Plugin, tab string) views.
 	case policy.Registered:
 		h.Since = p.RegisteredAt
 	}
-	for tab, needs := range map[string]trait.ID{"activity": trait.AuditViewer, "lanes": trait.SystemMonitor} {
+	for tab, needs := range map[string]trait.ID{"configuration": trait.ConfigManager, "activity": trait.AuditViewer, "lanes": trait.SystemMonitor} {
 		if !v.has(needs) {
 			h.Tabs = slices.DeleteFunc(h.Tabs, func(t views.Tab) bool { return t.Href == views.PluginPath(p.ID, tab) })
 		}

@@ -152,6 +152,28 @@ func (c *teller) settings(admin string, publisher *target) {
 	c.ask(admin, 200, "GET", "/plugins/caller/config", nil)
 	c.ask(publisher.Token, 200, "GET", "/plugins/publisher/config", nil)
 	c.ask(publisher.Token, 403, "GET", "/plugins/caller/config", nil)
+	c.ask(admin, 200, "PUT", "/plugins/caller/config", map[string]any{"settings": map[string]any{"size": 6}, "version": 1})
+	c.ask(admin, 200, "GET", "/plugins/caller/config/history", nil)
+	c.ask(admin, 404, "GET", "/plugins/nobody/config/history", nil)
+	c.ask(admin, 200, "POST", "/plugins/caller/config/restore", map[string]any{"version": 1})
+	c.ask(admin, 404, "POST", "/plugins/caller/config/restore", map[string]any{"version": 9})
+	c.ask(publisher.Token, 403, "GET", "/plugins/caller/config/stream", nil)
+	c.versions(publisher)
+	c.ask(admin, 200, "GET", "/admin/secrets", nil)
+	c.ask(admin, 200, "GET", "/admin/config/export", nil)
+	c.ask(admin, 200, "POST", "/admin/config/import", map[string]any{"document": "settings: {organisation: Example Ltd}\nplugins: {caller: {size: 7}}", "reason": "from a file"})
+	c.ask(admin, 422, "POST", "/admin/config/import", map[string]any{"document": "settings: {organisatio: x}"})
+}
+
+// versions hears the version of a plugin's own settings.
+func (c *teller) versions(publisher *target) {
+	r := c.request(c.t, publisher.Token, "GET", "/plugins/publisher/config/stream", nil)
+	answer := must(http.DefaultClient.Do(r))(c.t)
+	defer answer.Body.Close()
+	c.asked[c.operation(r).node["operationId"].(string)] = true
+	if id := streamedID(answer.Body); id != "0" {
+		c.t.Errorf("the stream begins with version %q", id)
+	}
 }
 
 func (c *teller) rights(admin string) {

@@ -38,7 +38,7 @@ var harmless = map[string][]string{
 	"it is a draft or a trial, and in force nowhere": {
 		"PUT /admin/policies/draft", "POST /admin/policies/draft/discard", "POST /admin/policies/validate", "POST /admin/policies/test",
 		"POST /admin/policies/shadow", "DELETE /admin/policies/shadow/:id", "POST /console/policies/draft", "POST /console/policies/draft/discard",
-		"POST /console/policies/tests", "POST /console/policies/tests/:number", "POST /console/policies/tests/:number/remove",
+		"POST /console/plugins/:id/configuration/form", "POST /console/policies/tests", "POST /console/policies/tests/:number", "POST /console/policies/tests/:number/remove",
 		"POST /console/policies/shadow", "POST /console/policies/shadow/:id/cancel",
 		"POST /admin/sso/:provider/check", "POST /admin/sso/:provider/dry-run", "POST /console/sso/:provider/check", "POST /console/sso/:provider/try", "POST /console/sso/:provider/test",
 		"POST /admin/audit/sinks/:id/try", "POST /console/audit/forwarding/:id/try", "POST /console/audit/verify",

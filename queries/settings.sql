@@ -41,6 +41,10 @@ ORDER BY id DESC LIMIT @most;
 -- name: SettingHistoryGet :one
 SELECT * FROM settings_history WHERE scope = @scope AND id = @id;
 
+-- SettingHistorySince returns what changed in a scope after a version, newest first.
+-- name: SettingHistorySince :many
+SELECT * FROM settings_history WHERE scope = @scope AND version > @version ORDER BY id DESC LIMIT @most;
+
 -- SettingVersionLast returns the highest version a key ever had, 0 when it was never set.
 -- name: SettingVersionLast :one
 SELECT coalesce(max(version), 0)::bigint FROM settings_history WHERE scope = @scope AND key = @key;
@@ -72,3 +76,8 @@ DELETE FROM settings AS s USING plugins AS p WHERE p.id = @id AND s.scope = 'plu
 -- PluginConfigBump raises the version of a plugin's settings.
 -- name: PluginConfigBump :exec
 UPDATE plugins SET config_version = @version, updated_at = now() WHERE id = @id;
+
+-- SettingSecretList returns where secrets are set, without them: the core's own first, then plugin by plugin.
+-- name: SettingSecretList :many
+SELECT scope, key, set_by, set_at FROM settings WHERE sealed IS NOT NULL AND scope <> 'core'
+ORDER BY scope <> 'global', scope, key LIMIT @most;

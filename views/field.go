@@ -20,6 +20,7 @@ type Field struct {
 	Locked       string // why it cannot be changed here
 	Min, Max     string
 	MaxLength    int
+	Wanted       bool // it has to have a value, and an empty input keeps the one it has
 	Focus        bool // the first field of a page for it alone
 	Named        bool // of Checks: the heading above says the label already
 }
@@ -111,7 +112,7 @@ func (f Field) describedBy() string {
 // optional reports whether to say that a field may stay empty. A choice always
 // has a value, and a setting has its default.
 func (f Field) optional() bool {
-	return !f.Required && f.Type != Select && f.Type != Switch && f.Type != Checks && f.Locked == "" && f.Origin == ""
+	return !f.Required && !f.Wanted && f.Type != Select && f.Type != Switch && f.Type != Checks && f.Locked == "" && f.Origin == ""
 }
 
 func (f Field) inputClass() string {

@@ -38,10 +38,11 @@ func (h PluginHead) activity() bool {
 }
 
 // PluginTabs returns the tabs of a plugin's page. Activity is the count of its
-// audit rows, if known; current is one of "", "permissions", "lanes", "logs" and "activity".
+// audit rows, if known; current is one of "", "configuration", "permissions", "lanes", "logs" and "activity".
 func PluginTabs(id, current string, activity int) []Tab {
 	return []Tab{
 		{Label: "Overview", Href: PluginPath(id), Current: current == ""},
+		{Label: "Configuration", Href: PluginPath(id, "configuration"), Current: current == "configuration"},
 		{Label: "Permissions", Href: PluginPath(id, "permissions"), Current: current == "permissions"},
 		{Label: "Lanes", Href: PluginPath(id, "lanes"), Current: current == "lanes"},
 		{Label: "Logs", Href: PluginPath(id, "logs"), Current: current == "logs"},

@@ -91,6 +91,7 @@ func StandardNav(path string, may func(page string) bool) []NavGroup {
 		{"Traffic", "waypoints", []NavItem{{Label: "Lane map", Href: PathLanes, Key: "l"}, {Label: "Events", Href: PathEvents, Key: "e"}, {Label: "Egress", Href: PathEgress, Key: "x"}}},
 		{"Govern", "shield-check", []NavItem{{Label: "Policies", Href: PathPolicies, Key: "r"}, {Label: "Audit", Href: PathAudit, Key: "a"}, {Label: "Evidence", Href: PathEvidence, Key: "v"}}},
 		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}, {Label: "Groups", Href: PathGroups, Key: "m"}, {Label: "Roles & traits", Href: PathRoles, Key: "t"}, {Label: "API keys", Href: PathAPIKeys, Key: "k"}, {Label: "Single sign-on", Href: PathSSO, Key: "s"}}},
+		{"System", "sliders-horizontal", []NavItem{{Label: "Configuration", Href: PathConfig, Key: "c"}, {Label: "Secrets", Href: PathSecrets}}},
 	}
 	// Who may not see the page of an item may see one below it, which then stands there.
 	below := map[string]NavItem{PathEgress: {Label: "Egress credentials", Href: PathCredentials, Key: "x"}}

@@ -9,7 +9,7 @@ import (
 
 // commands are all there are.
 func commands() []*cobra.Command {
-	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), stepUpCommand(), usersCommand(), keysCommand(), approvalsCommand(), ssoCommand(), pluginsCommand(), eventsCommand(), callCommand(), egressCommand(), validateCommand(), packBundleCommand(), signKeyCommand(), signBundleCommand(), publishBundleCommand(), auditCommand(), alertsCommand(), evidenceCommand(), policyCommand()}
+	return []*cobra.Command{serveCommand(), upCommand(), loginCommand(), logoutCommand(), stepUpCommand(), usersCommand(), keysCommand(), approvalsCommand(), ssoCommand(), pluginsCommand(), eventsCommand(), callCommand(), egressCommand(), validateCommand(), packBundleCommand(), signKeyCommand(), signBundleCommand(), publishBundleCommand(), auditCommand(), alertsCommand(), evidenceCommand(), policyCommand(), configCommand()}
 }
 
 // exactly wants n arguments, none of them empty; anything else is a usage fault.

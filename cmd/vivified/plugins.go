@@ -48,6 +48,7 @@ func pluginsCommand() *cobra.Command {
 		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
 		logsCommand(),
 		runsCommand(),
+		pluginConfigCommand(),
 		pluginCommand("health ID", "Show a plugin's health and its last checks", 1, showHealth),
 	)
 }

@@ -77,6 +77,9 @@ func (s *Settings) Run(ctx context.Context) error {
 		if err := b.Waker.OnWake(ctx, topic, wake); err != nil {
 			return err
 		}
+		if err := b.Waker.OnWake(ctx, TopicPlugins, s.tellCarriers); err != nil {
+			return err
+		}
 	}
 	tick := time.NewTicker(b.Refresh)
 	defer tick.Stop()

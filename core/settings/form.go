@@ -186,10 +186,7 @@ func (b *formBuilder) members(at node, in map[string]any, pointer, locked string
 
 // oneOf asks which form an object has, and for the members of that one.
 func (b *formBuilder) oneOf(at node, forms []form, in map[string]any, pointer, locked string) []*FormField {
-	choice := &FormField{Pointer: pointer + formMark, Kind: ChoiceField, Label: label(at, "Kind"), Steers: true, Locked: locked, Required: true}
-	if title := at.text("x-choice-title"); title != "" {
-		choice.Label = title
-	}
+	choice := &FormField{Pointer: pointer + formMark, Kind: ChoiceField, Label: "Kind", Steers: true, Locked: locked, Required: true}
 	chosen := chosenForm(forms, in)
 	if chosen < 0 {
 		choice.Choices = append(choice.Choices, FormChoice{"", "–", true})

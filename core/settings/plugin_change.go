@@ -52,6 +52,7 @@ func (s *Settings) SetPluginConfig(ctx context.Context, m *manifest.Manifest, do
 		return PluginConfig{}, broken("change the settings of "+m.ID, err)
 	}
 	if changed {
+		s.tellCarriers()
 		s.wake(ctx, b, TopicPlugins)
 	}
 	return s.PluginConfig(ctx, m.ID, m)

@@ -218,3 +218,37 @@ func disassemble(whole any, at place) []put {
 	}
 	return rows
 }
+
+// PluginChanged returns a channel that is closed when the settings of some plugin
+// change next, here or on another replica: whoever carries them looks then.
+func (s *Settings) PluginChanged() <-chan struct{} {
+	s.carryMu.Lock()
+	defer s.carryMu.Unlock()
+	if s.carry == nil {
+		s.carry = make(chan struct{})
+	}
+	return s.carry
+}
+
+// tellCarriers closes what PluginChanged returned.
+func (s *Settings) tellCarriers() {
+	s.carryMu.Lock()
+	defer s.carryMu.Unlock()
+	if s.carry != nil {
+		close(s.carry)
+		s.carry = nil
+	}
+}
+
+// PluginVersion returns the version of a plugin's settings.
+func (s *Settings) PluginVersion(ctx context.Context, id string) (int64, error) {
+	b, err := s.attached()
+	if err != nil {
+		return 0, err
+	}
+	state, err := db.New(b.Pool).PluginConfigState(ctx, id)
+	if err != nil {
+		return 0, unknownPlugin(id, err)
+	}
+	return state.ConfigVersion, nil
+}

@@ -23,6 +23,9 @@ type Settings struct {
 
 	mu   sync.Mutex // one reading of the database at a time, so that the latest wins
 	hear []func(changed []Key)
+
+	carryMu sync.Mutex
+	carry   chan struct{} // closed when a plugin's settings change; nil: nobody waits
 }
 
 // backing is the database layer.

@@ -272,3 +272,19 @@ func formatDuration(d time.Duration) string {
 	}
 	return s
 }
+
+// FromText returns what a person typed for the key as the JSON that
+// [Settings.Set] takes. Text that its type does not read stays text, for Set to
+// refuse.
+func (d Definition) FromText(text string) json.RawMessage {
+	if d.Type == TypeBool && (text == "on" || text == "off") { // a switch of a form
+		return marshal(text == "on")
+	}
+	if d.Type == TypeString || d.Type == TypeEnum || d.Type == TypeDuration {
+		return encodeJSON(text)
+	}
+	if v, must := d.parseText(text); must == "" {
+		return marshal(v)
+	}
+	return encodeJSON(text)
+}
