@@ -174,6 +174,9 @@ func (v *visit) past(ctx context.Context, p settings.Past) views.ConfigPast {
 	change := views.Change{Name: p.Key, Added: p.Before == nil, Gone: p.After == nil, Before: string(p.Before), After: string(p.After)}
 	if p.Secret { // digests say nothing to people
 		change.Before, change.After = "a secret", "another secret"
+		if change.Added {
+			change.After = "a secret"
+		}
 	}
 	line.Changes = []views.Change{change}
 	return line

@@ -152,6 +152,16 @@ func samples() []sample {
 		alone("key-made", views.PathKeys, func() views.KeyForm { return views.KeyForm{Key: "vv_3f9a77c1aa20"} }, views.KeyDialog),
 		in("key-page", views.PathKeys+"/new", crumbs("Account", ""), keyForm, views.KeyFormPage, views.KeyBody),
 
+		in("plugin-config", views.PluginPath("hello-lurker", "configuration"), crumbs("Plugins", "", "Hello Lurker", ""), mailConfig, views.PluginConfigPage, views.PluginConfigBody),
+		in("plugin-config-json", views.PluginPath("hello-lurker", "configuration"), crumbs("Plugins", "", "Hello Lurker", ""), jsonConfig, views.PluginConfigPage, views.PluginConfigBody),
+		in("plugin-config-none", views.PluginPath("hello-lurker", "configuration"), crumbs("Plugins", "", "Hello Lurker", ""), func() views.PluginConfig { return views.PluginConfig{Head: mailConfig().Head, Empty: true} }, views.PluginConfigPage, views.PluginConfigBody),
+		in("settings", views.PathConfig, crumbs("System", "", "Configuration", ""), allSettings, views.SettingsPage, views.SettingsBody),
+		in("settings-none", views.PathConfig, crumbs("System", "", "Configuration", ""), func() views.Settings { s := allSettings(); s.Groups, s.Query = nil, "x"; return s }, views.SettingsPage, views.SettingsBody),
+		in("setting", views.ConfigPath("metrics_token"), crumbs("System", "", "Configuration", views.PathConfig, "metrics_token", ""), settingForm, views.SettingFormPage, views.SettingFormBody),
+		in("setting-history", views.PathConfigHistory, crumbs("System", "", "Configuration", views.PathConfig, "Changes", ""), settingChanges, views.SettingHistoryPage, views.SettingHistoryBody),
+		in("setting-history-none", views.PathConfigHistory, crumbs("System", "", "Configuration", views.PathConfig, "Changes", ""), func() views.SettingHistory { return views.SettingHistory{Tabs: allSettings().Tabs} }, views.SettingHistoryPage, views.SettingHistoryBody),
+		in("secrets", views.PathSecrets, crumbs("System", "", "Secrets", ""), secrets, views.SecretsPage, views.SecretsBody),
+		in("secrets-none", views.PathSecrets, crumbs("System", "", "Secrets", ""), func() views.Secrets { return views.Secrets{} }, views.SecretsPage, views.SecretsBody),
 		in("keys", views.PathAPIKeys, crumbs("People", "", "API keys", ""), everybodysKeys, views.KeysPage, views.KeysBody),
 		in("keys-none", views.PathAPIKeys, crumbs("People", "", "API keys", ""), func() views.Keys { k := everybodysKeys(); k.Tabs, k.Rows, k.Stale = nil, nil, 0; return k }, views.KeysPage, views.KeysBody),
 		alone("key-rotated", views.PathKeys, func() views.KeyForm {

@@ -31,7 +31,7 @@ func mailConfig() views.PluginConfig {
 	limit := field("number", "/limit", "Largest message", "10")
 	limit.Field.Locked, limit.Because = "Set by the installer.", "Asked because hold is on."
 	return views.PluginConfig{
-		Head: lurkerHead("configuration"), Version: "3", Tries: true, Dirty: true, Fields: []views.ConfigField{provider, port, password, domains, labels, hold, auth, limit},
+		Head: configHead(), Version: "3", Tries: true, Dirty: true, Fields: []views.ConfigField{provider, port, password, domains, labels, hold, auth, limit},
 		Errors: views.Errors("1 value needs a correction; nothing was saved", port.Field), Past: pastChanges(),
 		Tried: &views.Banner{Tone: views.Warn, Title: "It does not work.", Text: "The relay does not know this user."},
 	}
@@ -46,7 +46,7 @@ func pastChanges() []views.ConfigPast {
 }
 
 func jsonConfig() views.PluginConfig {
-	return views.PluginConfig{Head: lurkerHead("configuration"), AsJSON: true, JSON: "{\n  \"host\": \"mx\"\n}", Version: "1", Missing: []string{"Password"}}
+	return views.PluginConfig{Head: configHead(), AsJSON: true, JSON: "{\n  \"host\": \"mx\"\n}", Version: "1", Missing: []string{"Password"}}
 }
 
 func settingLine() views.SettingLine {
@@ -79,4 +79,8 @@ func secrets() views.Secrets {
 		Custody: &views.Custody{Source: "/srv/vivified/master.key", Master: "5b0c8f1e2d3a4c6b", Pending: true, Rotate: views.Action{Label: "Rotate the master key", Icon: "rotate-ccw", Ask: true, Href: views.PathSecrets + "/rotate"},
 			Keys: []views.SealingKey{{ID: "0d9a1c7e44b2f3a1", Master: "5b0c8f1e2d3a4c6b", Made: ago(99 * time.Hour), Wrapped: ago(time.Hour)}, {ID: "77aa1c7e44b2f3a1", Master: "5b0c8f1e2d3a4c6b", Made: ago(time.Hour), Wrapped: ago(time.Hour), Seals: true}}},
 	}
+}
+
+func configHead() views.PluginHead {
+	return views.PluginHead{ID: "hello-lurker", Name: "Hello Lurker", Version: "1.0.0", State: views.Active, Health: views.Healthy, Tabs: views.PluginTabs("hello-lurker", "configuration", 0)}
 }
