@@ -48,7 +48,7 @@ func pluginsCommand() *cobra.Command {
 		pluginCommand("unregister ID", "Forget a plugin", 1, unregister),
 		logsCommand(),
 		runsCommand(),
-		pluginConfigCommand(),
+		pluginCommand("config ID", "Show a plugin's settings, or change some with --set key=value", 1, configurePlugin),
 		pluginCommand("health ID", "Show a plugin's health and its last checks", 1, showHealth),
 	)
 }
@@ -68,6 +68,8 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 	var accept []string
 	var manifest, enable, background bool
 	var version string
+	var accept, set, unset []string
+	var manifest bool
 	c := &cobra.Command{Use: use, Short: short, Args: exactly(args)}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := connect(server, environment())
@@ -88,6 +90,9 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 			in["version"], in["enable"], in["background"] = version, enable, background
 		}
 		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", out: c.OutOrStdout()})
+		if len(set)+len(unset) > 0 {
+			in["set"], in["unset"] = set, unset
+		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", stdin: c.InOrStdin(), out: c.OutOrStdout()})
 	}
 	serverFlag(c, &server)
 	outputFlag(c, &output)
@@ -99,6 +104,10 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 		c.Flags().StringVar(&version, "version", "", "the version (default: the newest that may be installed)")
 		c.Flags().BoolVar(&enable, "enable", false, "open its lanes as well, which accepts what its manifest asks for")
 		c.Flags().BoolVar(&background, "background", false, "start the job and do not wait for it")
+	case "config":
+		c.Flags().StringArrayVar(&set, "set", nil, "key=value, as often as needed; a.b is b inside a; key=- reads the value from standard input")
+		c.Flags().StringArrayVar(&unset, "unset", nil, "a key to take away, as often as needed")
+		c.Flags().StringVar(&reason, "reason", "", "why, for those who wonder later")
 	case "disable", "quarantine":
 		c.Flags().StringVar(&reason, "reason", "", "why, for those who wonder later")
 	}

@@ -9,33 +9,17 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
-// pluginConfigCommand is `vivified plugins config ID`: it shows a plugin's
-// settings, or changes some of them.
-func pluginConfigCommand() *cobra.Command {
-	var server, output, reason string
-	var set, unset []string
-	c := &cobra.Command{Use: "config ID", Short: "Show a plugin's settings, or change some with --set key=value", Args: exactly(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		cl, err := connect(server, environment())
-		if err != nil {
-			return err
-		}
-		k := call{client: cl, args: args, json: output == "json", stdin: c.InOrStdin(), out: c.OutOrStdout()}
-		if len(set)+len(unset) == 0 {
-			return showPluginConfig(c.Context(), k)
-		}
-		return changePluginConfig(c.Context(), k, set, unset, reason)
+// configurePlugin shows a plugin's settings, or changes those that it was told to.
+func configurePlugin(ctx context.Context, c call) error {
+	set, _ := c.in["set"].([]string)
+	unset, _ := c.in["unset"].([]string)
+	reason, _ := c.in["reason"].(string)
+	if len(set)+len(unset) == 0 {
+		return showPluginConfig(ctx, c)
 	}
-	serverFlag(c, &server)
-	outputFlag(c, &output)
-	c.Flags().StringArrayVar(&set, "set", nil, "key=value, as often as needed; a.b is b inside a; key=- reads a secret from standard input")
-	c.Flags().StringArrayVar(&unset, "unset", nil, "a key to take away, as often as needed")
-	c.Flags().StringVar(&reason, "reason", "", "why, for those who wonder later")
-	return c
+	return changePluginConfig(ctx, c, set, unset, reason)
 }
 
 // pluginSettings is what the core says of a plugin's settings.
