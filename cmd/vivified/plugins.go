@@ -65,11 +65,9 @@ type call struct {
 
 func pluginCommand(use, short string, args int, do func(context.Context, call) error) *cobra.Command {
 	var server, output, reason string
-	var accept []string
+	var accept, set, unset []string
 	var manifest, enable, background bool
 	var version string
-	var accept, set, unset []string
-	var manifest bool
 	c := &cobra.Command{Use: use, Short: short, Args: exactly(args)}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := connect(server, environment())
@@ -89,9 +87,9 @@ func pluginCommand(use, short string, args int, do func(context.Context, call) e
 		if c.Name() == "install" {
 			in["version"], in["enable"], in["background"] = version, enable, background
 		}
-		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", out: c.OutOrStdout()})
 		if len(set)+len(unset) > 0 {
 			in["set"], in["unset"] = set, unset
+		}
 		return do(c.Context(), call{client: cl, args: args, in: in, json: output == "json", stdin: c.InOrStdin(), out: c.OutOrStdout()})
 	}
 	serverFlag(c, &server)
