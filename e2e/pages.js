@@ -26,6 +26,7 @@ const elsewhere = [
   "/console/groups/:id/roles/:role/grant",
   "/console/groups/:id/roles/:role/revoke",
   "/console/plugins/:id/accept",
+  "/console/plugins/:id/logs", // a plugin that the core runs itself
   "/console/policies/versions/:version/restore",
   "/console/policies/waiting/:id/approve",
   "/console/policies/waiting/:id/deny",
