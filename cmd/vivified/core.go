@@ -229,10 +229,7 @@ func build(ctx context.Context, conf *settings.Settings, env map[string]string, 
 	c.run("proxy lane", egress.Run)
 	c.run("operator lane", calls.Run)
 	c.run("plugin manager", manager.Run)
-	installer, err := c.marketplace(conf, pool, plugins, manager, log)
-	if err != nil {
-		return nil, err
-	}
+	installer := c.marketplace(conf, pool, plugins, manager, log)
 	approvals := approval.New(approval.Config{
 		Pool: pool, Registry: plugins, People: people, Manifests: manager, Rules: book, Settings: conf, Replica: replica, Log: log,
 		Life:     func() time.Duration { return conf.Duration(settings.ApprovalLife) },

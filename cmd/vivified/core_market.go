@@ -15,7 +15,7 @@ import (
 )
 
 // marketplace builds the shelf, the jobs, and what installs from the one by the other.
-func (c *core) marketplace(conf *settings.Settings, pool *pgxpool.Pool, plugins *registry.Registry, manager *pluginmgr.Manager, log *slog.Logger) (*pluginmgr.Installer, error) {
+func (c *core) marketplace(conf *settings.Settings, pool *pgxpool.Pool, plugins *registry.Registry, manager *pluginmgr.Manager, log *slog.Logger) *pluginmgr.Installer {
 	shelf := market.New(market.Config{
 		Pool: pool, Store: c.bundles, Options: plugins.ReadOptions, Runtimes: manager.RuntimeKinds, Log: log,
 		Folder: cmp.Or(conf.String(settings.MarketplaceFolder), filepath.Join(c.dataDir, "plugins")),
@@ -31,5 +31,5 @@ func (c *core) marketplace(conf *settings.Settings, pool *pgxpool.Pool, plugins 
 	jobs.Plans = installer.Plans()
 	c.run("marketplace", shelf.Run)
 	c.run("jobs", jobs.Run)
-	return installer, nil
+	return installer
 }
