@@ -21,7 +21,10 @@ var consolePages = []consolePage{
 	{"Overview", views.PathOverview, nil},
 	{"Approvals", views.PathApprovals, nil},
 	{"Alerts", views.PathAlerts, []trait.ID{trait.SystemMonitor}},
+	{"Marketplace", views.PathMarketplace, []trait.ID{trait.PluginManager}},
+	{"Trusted keys", views.PathPublisherKeys, []trait.ID{trait.PluginManager}},
 	{"Installed plugins", views.PathPlugins, []trait.ID{trait.Viewer}},
+	{"Jobs", views.PathJobs, []trait.ID{trait.PluginManager}},
 	{"Registration tokens", views.PathTokens, []trait.ID{trait.PluginManager}},
 	{"Signing keys", views.PathSigningKeys, []trait.ID{trait.Admin}},
 	{"Lane map", views.PathLanes, []trait.ID{trait.SystemMonitor}},
@@ -75,7 +78,7 @@ func (s *Server) console() []route {
 		{method: get, path: views.PathDecisions + "/:id/grant", who: users, handler: s.askRemedy(true)},
 		{method: post, path: views.PathDecisions + "/:id/grant", who: users, fresh: true, handler: s.doRemedy(true), body: form},
 	}
-	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleAlerts(), s.consoleRetention(), s.consoleCredentials(), s.consoleConfig(), s.consoleSettings(), s.consolePolicies(), s.consoleSSO()} {
+	for _, part := range [][]route{s.consoleApprovals(), s.consolePlugins(), s.consoleMarketplace(), s.consoleTraffic(), s.consolePeople(), s.consoleManyPeople(), s.consoleGroups(), s.consoleRoles(), s.consoleTokens(), s.consoleSigningKeys(), s.consoleKeys(), s.consoleAccount(), s.consoleSIEM(), s.consoleAlerts(), s.consoleRetention(), s.consoleCredentials(), s.consoleConfig(), s.consoleSettings(), s.consolePolicies(), s.consoleSSO()} {
 		table = append(table, part...)
 	}
 	return table

@@ -22,7 +22,7 @@ var harmless = map[string][]string{
 		"DELETE /admin/alerts/silences/:id", "POST /console/alerts/silences/:id/end",
 		"POST /console/account/sessions/revoke-others", "POST /console/account/sessions/:session/revoke",
 		"DELETE /admin/view-as", "POST /console/view-as/stop",
-		"POST /admin/jobs/:id/cancel",
+		"POST /admin/jobs/:id/cancel", "POST /console/jobs/:id/cancel",
 	},
 	"it says no, or takes back a wish": {
 		"POST /admin/approvals/:id/deny", "POST /console/approvals/:id/deny", "POST /admin/approvals/:id/withdraw", "POST /console/approvals/:id/withdraw",

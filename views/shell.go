@@ -87,7 +87,7 @@ func worse(a, b Tone) bool {
 func StandardNav(path string, may func(page string) bool) []NavGroup {
 	groups := []NavGroup{
 		{"Home", "house", []NavItem{{Label: "Overview", Href: PathOverview, Key: "o"}, {Label: "Approvals", Href: PathApprovals, Key: "i"}, {Label: "Alerts", Href: PathAlerts, Key: "b"}}},
-		{"Plugins", "blocks", []NavItem{{Label: "Installed", Href: PathPlugins, Key: "p"}, {Label: "Registration", Href: PathTokens, Key: "n"}}},
+		{"Plugins", "blocks", []NavItem{{Label: "Marketplace", Href: PathMarketplace, Key: "f"}, {Label: "Installed", Href: PathPlugins, Key: "p"}, {Label: "Jobs", Href: PathJobs, Key: "j"}, {Label: "Registration", Href: PathTokens, Key: "n"}}},
 		{"Traffic", "waypoints", []NavItem{{Label: "Lane map", Href: PathLanes, Key: "l"}, {Label: "Events", Href: PathEvents, Key: "e"}, {Label: "Egress", Href: PathEgress, Key: "x"}}},
 		{"Govern", "shield-check", []NavItem{{Label: "Policies", Href: PathPolicies, Key: "r"}, {Label: "Audit", Href: PathAudit, Key: "a"}, {Label: "Evidence", Href: PathEvidence, Key: "v"}}},
 		{"People", "users", []NavItem{{Label: "Users", Href: PathUsers, Key: "u"}, {Label: "Groups", Href: PathGroups, Key: "m"}, {Label: "Roles & traits", Href: PathRoles, Key: "t"}, {Label: "API keys", Href: PathAPIKeys, Key: "k"}, {Label: "Single sign-on", Href: PathSSO, Key: "s"}}},
