@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { keyPair, pack, type } from "./bundle.js";
 import { root } from "./installation.js";
+import { manifest } from "./plugin.js";
 import { until } from "./until.js";
 
 /** answers are what the console asks for by script, and what is no HTML. */
@@ -81,6 +83,11 @@ export class Pages {
     const group = await this.#made(await api.post("/admin/groups", { name: `Look ${stamp}`, roles: [{ role: role.name }] }), ({ id }) => api.delete(`/admin/groups/${id}`));
     await this.#made(await api.post("/admin/registration-tokens", { label: "look" }), ({ id }) => api.delete(`/admin/registration-tokens/${id}`));
 
+    const trusted = await this.#made(await api.post("/admin/marketplace/keys", { name: "look", pem: keyPair().publicKey }), ({ id }) => api.post(`/admin/marketplace/keys/${id}/revoke`, { reason: "looked at" }));
+    const shelved = await this.#made(await api.post("/admin/marketplace/bundles", pack(manifest("look-shelf"), { "README.md": "# Look" }), { "Content-Type": type }), ({ digest }) => api.delete(`/admin/marketplace/bundles/${digest}`));
+    const { job } = await this.#made(await api.post(`/admin/marketplace/bundles/${shelved.digest}/install`, {}), () => api.delete("/plugins/look-shelf"));
+    await until("the job to end", async () => (await api.get(`/admin/jobs/${job.id}`)).json.state === "succeeded", 30_000);
+
     const draft = async (text, tests) => {
       const { revision } = (await api.get("/admin/policies/draft")).json;
       return api.put("/admin/policies/draft", { revision, text, tests });
@@ -110,6 +117,9 @@ export class Pages {
       "/console/events/:event": `/console/events/${event}`,
       "/console/events/traces/:trace": `/console/events/traces/${record.trace}`,
       "/console/groups/:id": `/console/groups/${group.id}`,
+      "/console/jobs/:id": `/console/jobs/${job.id}`,
+      "/console/marketplace/:id": "/console/marketplace/look-shelf",
+      "/console/marketplace/keys/:key": `/console/marketplace/keys/${trusted.id}`,
       "/console/plugins/:id": "/console/plugins/hello-greeter",
       "/console/plugins/:id/domains/approve": `/console/plugins/hello-greeter/domains/approve?host=${host}`,
       "/console/policies/shadow/:id": `/console/policies/shadow/${shadow.id}`,

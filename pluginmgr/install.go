@@ -155,7 +155,11 @@ func (i *Installer) startUp(ctx context.Context, r *job.Run) error {
 	if p, there := i.Registry.Snapshot().Plugin(v.Manifest.ID); there && p.State == policy.Active {
 		return nil // by the attempt before
 	}
-	return i.Enable(ctx, v.Manifest.ID, Enabling{})
+	err = i.Enable(ctx, v.Manifest.ID, Enabling{})
+	if p, there := i.Registry.Snapshot().Plugin(v.Manifest.ID); fault.Of(err).Code == "plugin.state" && there && p.State == policy.Active {
+		return nil // enabled automatically, or by somebody who was quicker
+	}
+	return err
 }
 
 // awaitHealth waits for a plugin that was started here. One that is not healthy in

@@ -247,3 +247,10 @@ func signaturesAsked(n int) string {
 	}
 	return "A plugin must be signed by " + number(int64(n)) + " of them before it is installed or started."
 }
+
+func commaUnlessLast(i, n int) string {
+	if i < n-1 {
+		return ","
+	}
+	return ""
+}

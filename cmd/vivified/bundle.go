@@ -91,7 +91,7 @@ func signBundleCommand() *cobra.Command {
 				if output == "json" {
 					return writeJSON(c.OutOrStdout(), said)
 				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%s is signed by %s; %d keys signed it by now.\n", said.File, said.Key, said.Signed)
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%s is signed by %s. Signatures on it: %d.\n", said.File, said.Key, said.Signed)
 				return err
 			})
 		},

@@ -48,14 +48,14 @@ func Assess(r *trait.Registry, m *manifest.Manifest, s Supply) Risk {
 	}
 	for _, name := range r.Names(m.Traits) {
 		if t, _, _ := r.Lookup(name); t.Sensitive {
-			add(10, "trait", "%s, a sensitive trait", name)
+			add(10, "trait", "trait %s, sensitive", name)
 		} else {
-			add(1, "trait", "%s", name)
+			add(1, "trait", "trait %s", name)
 		}
 	}
 	for class := trait.Public; class <= trait.PHI; class++ {
 		if points := classPoints[class]; points > 0 && m.Security.Classes.Has(class) {
-			add(points, "class", "holds %s data", class)
+			add(points, "class", "holds %s data", strings.ToUpper(class.String()))
 		}
 	}
 	for _, domain := range m.AllowedDomains {
@@ -79,7 +79,7 @@ func Assess(r *trait.Registry, m *manifest.Manifest, s Supply) Risk {
 		add(2, "call", "calls %s", on)
 	}
 	if len(m.Pages) > 0 {
-		add(3, "page", "adds %d pages to the console", len(m.Pages))
+		add(3, "page", "adds pages to the console: %d", len(m.Pages))
 	}
 	for _, limit := range []struct {
 		missing bool
