@@ -112,6 +112,7 @@ export class Pages {
       "/console/alerts/rules/:id": "/console/alerts/rules/core.sink-lag",
       "/console/audit/:chain/:seq": `/console/audit/${record.chain.replace("/", "~")}/${record.seq}`,
       "/console/audit/forwarding/:id": `/console/audit/forwarding/${sink.id}`,
+      "/console/configuration/keys/:key": "/console/configuration/keys/log_level",
       "/console/decisions/:id": `/console/decisions/${refused}`,
       "/console/egress/credentials/:id/:host": `/console/egress/credentials/hello-greeter/${host}`,
       "/console/events/:event": `/console/events/${event}`,
