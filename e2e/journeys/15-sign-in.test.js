@@ -115,8 +115,18 @@ test("a passkey is registered, and signs in without a password", (t) =>
 
     await forget(page);
     await page.goto("/sign-in");
+    const answered = page.waitForRequest((request) => request.method() === "POST" && new URL(request.url()).pathname === "/sign-in/passkey");
     await page.getByRole("button", { name: "Use a passkey" }).click();
     await page.waitForURL(/\/console/);
+
+    // Whoever overheard that answer, cookie and all, gets nothing for it a second time.
+    const overheard = await answered;
+    const { cookie, origin, "content-type": type } = await overheard.allHeaders();
+    const again = await fetch(overheard.url(), { method: "POST", redirect: "manual", headers: { cookie, origin, "content-type": type }, body: overheard.postData() });
+    assert.ok(cookie && overheard.postData().includes("credential"), "the answer was not overheard whole");
+    assert.doesNotMatch(again.headers.getSetCookie().join("\n"), /vv_session=[^;]/);
+    assert.doesNotMatch(again.headers.get("location") ?? "", /\/console/);
+
     await page.goto("/console/account");
     await page.locator("#sessions").getByText("Passkey").first().waitFor();
     const { credentials } = await device.send("WebAuthn.getCredentials", { authenticatorId });
