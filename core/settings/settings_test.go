@@ -352,7 +352,7 @@ func TestListFiltersByTraits(t *testing.T) {
 	if d := cmp.Diff([]string{"public_url", "organisation", "blocked_domains", "approval_life", "approval_own_last_admin", "approval_four_eyes"}, names(trait.SetOf(trait.Viewer))); d != "" {
 		t.Errorf("a viewer sees (-want +got):\n%s", d)
 	}
-	if got := names(trait.SetOf(trait.EventViewer)); !slices.Equal(got, []string{"event_retention", "event_max_deliver", "event_max_age"}) {
+	if got := names(trait.SetOf(trait.EventViewer)); !slices.Equal(got, []string{"event_retention", "event_retention_types", "event_max_deliver", "event_max_age"}) {
 		t.Errorf("an event viewer sees %v", got)
 	}
 	if got := len(names(trait.SetOf(trait.Admin))); got != len(settings.Keys()) {
