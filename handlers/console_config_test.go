@@ -133,7 +133,7 @@ func TestSettingsInTheConsole(t *testing.T) {
 	c := newCore(t)
 	admin := c.setUp()
 	const path = "/console/configuration"
-	if p := admin.get(path); !strings.Contains(p.Body, "session_idle") || !strings.Contains(p.Body, "Default") {
+	if p := admin.get(path); !strings.Contains(p.Body, "log_level") || !strings.Contains(p.Body, "Default") || !strings.Contains(p.Body, "More settings") {
 		t.Errorf("the settings: %.2000s", p.Body)
 	}
 	if p := admin.get(path + "?q=metrics"); strings.Contains(p.Body, "session_idle") || !strings.Contains(p.Body, "metrics_token") {

@@ -45,21 +45,35 @@ func settingsFrame(way ...string) frame {
 	return at(views.PathConfig, append([]string{"System", "", "Configuration", views.PathConfig}, way...)...)
 }
 
+// settingsPerPage is how many settings end a page: it goes on to the end of the
+// group, so that a page stays below 60 KB.
+const settingsPerPage = 36
+
 // settingsPage handles GET /console/configuration.
 func (s *Server) settingsPage(c echo.Context) error {
 	ctx, v := c.Request().Context(), s.visit(c.Request())
 	props := views.Settings{Tabs: settingTabs(views.PathConfig), Query: strings.TrimSpace(c.QueryParam("q"))}
+	from, shown := c.QueryParam("from"), 0
 	for _, value := range s.Settings.List(v.who.Traits) {
 		d := value.Definition
+		if from != "" && d.Group != from {
+			continue
+		}
+		from = ""
 		if q := strings.ToLower(props.Query); q != "" && !strings.Contains(strings.ToLower(d.Name+" "+d.Env+" "+d.Group+" "+d.Description), q) {
 			continue
 		}
 		line := v.settingLine(ctx, value, false)
 		if n := len(props.Groups); n == 0 || props.Groups[n-1].Name != d.Group {
+			if shown >= settingsPerPage {
+				props.More = views.PathConfig + "?" + url.Values{"from": {d.Group}, "q": {props.Query}}.Encode()
+				break
+			}
 			props.Groups = append(props.Groups, views.SettingGroup{Name: d.Group})
 		}
 		group := &props.Groups[len(props.Groups)-1]
 		group.Lines = append(group.Lines, line)
+		shown++
 	}
 	return answer(c, v, http.StatusOK, settingsFrame(), props, views.SettingsPage, views.SettingsBody)
 }

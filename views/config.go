@@ -57,7 +57,7 @@ type Settings struct {
 	Groups []SettingGroup
 	Tabs   []Tab
 	Query  string
-	Errors ErrorList
+	More   string // address of the groups that follow
 }
 
 // SettingGroup is those that belong together.
