@@ -25,7 +25,7 @@ func TestStepUp(t *testing.T) {
 
 	asked := mara.post(path, url.Values{"reason": {"a <secret> reason"}})
 	asked.shows(t, http.StatusForbidden, "Confirm that it is you")
-	asked.lacks(t, "secret")
+	asked.lacks(t, "secret> reason", "secret&gt; reason")
 	m := sealedForm.FindStringSubmatch(asked.Body)
 	if m == nil {
 		t.Fatal("what was typed is lost")

@@ -41,6 +41,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer w.running.Wait()
 	s := supervision{m: m}
 	s.recover(ctx)
+	close(m.up)
 	defer s.end(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

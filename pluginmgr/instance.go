@@ -118,6 +118,11 @@ const answering = 30 * time.Second
 // launch starts an instance of a plugin and returns once it answers. The caller
 // holds the plugin's lock. Errors are faults; nothing runs after one.
 func (m *Manager) launch(ctx context.Context, rt Starter, p *registry.Plugin, mf *manifest.Manifest) (*instance, error) {
+	select {
+	case <-m.up: // what Recover does not know it removes
+	case <-ctx.Done():
+		return nil, fault.New(fault.BadGateway, "plugin.not_started", "%s was not started: the core was still busy taking up what ran before.", p.ID)
+	}
 	if err := m.takePlace(ctx, p.ID); err != nil {
 		return nil, err
 	}

@@ -121,6 +121,7 @@ type Manager struct {
 	knocks    *knocks
 	instances *instances
 	attending sync.WaitGroup // on instances
+	up        chan struct{}  // closed by Run once what runs since before is taken up; nothing is started sooner
 	down      chan struct{}  // closed when Run ends
 	woken     chan struct{}  // holds one value while Run is to look at once
 }
@@ -129,7 +130,7 @@ type Manager struct {
 func New(c Config) *Manager {
 	c.Timing = c.Timing.withDefaults()
 	return &Manager{
-		Config: c, calls: inFlight{n: map[string]int{}}, knocks: newKnocks(), instances: newInstances(), down: make(chan struct{}), woken: make(chan struct{}, 1),
+		Config: c, calls: inFlight{n: map[string]int{}}, knocks: newKnocks(), instances: newInstances(), up: make(chan struct{}), down: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 }
 

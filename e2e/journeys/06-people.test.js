@@ -101,7 +101,7 @@ test("what a viewer may not do is refused behind the page, too", async () => {
     assert.ok(answer.json.decision_id, `${method} ${path} names no decision`);
   }
   const { pages } = (await api.get("/admin/features")).json;
-  assert.deepEqual(pages.map(({ page }) => page), ["Overview", "Approvals", "Installed plugins", "API keys", "Account"]);
+  assert.deepEqual(pages.map(({ page }) => page), ["Overview", "Approvals", "Installed plugins", "API keys", "Configuration", "Account"]);
 });
 
 test("a role that is given ends the open sessions, and the next one shows what it opens", (t) =>
