@@ -178,7 +178,12 @@ export class Installation {
  */
 export async function installation(after) {
   if (process.env.E2E_INSTALLATION) return new Installation(JSON.parse(process.env.E2E_INSTALLATION));
-  const own = (await Installation.prepare("up")).start();
+  return apart(after, "up");
+}
+
+/** apart is an installation of a journey's own; its log is called name. */
+export async function apart(after, name) {
+  const own = (await Installation.prepare(name)).start();
   after(() => own.remove());
   await own.ready();
   return own;

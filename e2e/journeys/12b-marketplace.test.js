@@ -4,12 +4,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Browser } from "../browser.js";
 import { keyPair, pack } from "../bundle.js";
-import { administrator as grace, installation } from "../installation.js";
+import { installation } from "../installation.js";
+import { signedIn } from "../people.js";
 import { manifest } from "../plugin.js";
 import { until } from "../until.js";
 
 const here = await installation(after);
-const browser = await Browser.start(here, after);
+const browser = await Browser.open(here.url);
+after(() => browser.close());
 const key = keyPair();
 const desk = manifest("e2e-desk-shelf", {
   name: "Front Desk", description: "Takes people in.", publisher: "Acme",
@@ -18,10 +20,11 @@ const desk = manifest("e2e-desk-shelf", {
   events: { subscribes: ["visit.*"], delivery: "stream" },
 });
 
-let admin;
+let admin, grace;
 before(async () => {
   await here.setUp();
   admin = await here.signIn();
+  grace = { storageState: await signedIn(browser) };
 });
 after(async () => {
   await admin.put("/admin/config", { key: "marketplace_signatures", value: 0 });
@@ -73,7 +76,8 @@ test("a file is imported, reviewed and installed in the browser", (t) =>
   }));
 
 test("what is no plugin is refused with a sentence, and nothing of it stays", (t) =>
-  browser.visit(t, grace, async (page) => {
+  browser.visit(t, grace, async (page, guard) => {
+    guard.expect(/422/);
     await page.goto("/console/marketplace/import");
     await page.getByLabel("File").setInputFiles({ name: "x.vvplugin", mimeType: "application/octet-stream", buffer: Buffer.from("not a plugin at all") });
     await page.getByRole("button", { name: "Import" }).click();

@@ -1,14 +1,14 @@
 // Signing in: an authenticator app and its codes, a recovery code once, a passkey
-// in place of the password, and a warning before a session ends for want of use. The last of the journeys: from here on the administrator
-// has a second factor.
+// in place of the password, and a warning before a session ends for want of use. In
+// an installation apart: failed attempts count by address, and other journeys fail, too.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { Browser } from "../browser.js";
-import { administrator, installation } from "../installation.js";
+import { administrator, apart } from "../installation.js";
 import { signIn } from "../people.js";
 
-const here = await installation(after);
+const here = await apart(after, "sign-in");
 // Passkeys are bound to a name, which the address of loopback is not.
 const named = here.url.replace("127.0.0.1", "localhost");
 const browser = await Browser.open(named);
