@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -91,7 +92,7 @@ func (v *visit) marketFilter(all []market.Listing, q url.Values) views.Filter {
 	}
 	field := func(name, label string) views.FilterField {
 		f := views.FilterField{Name: name, Label: label, Value: q.Get(name)}
-		for _, value := range sortedKeys(seen[name]) {
+		for _, value := range slices.Sorted(maps.Keys(seen[name])) {
 			if value != "" {
 				f.Options = append(f.Options, views.Option{Value: value, Label: value})
 			}
@@ -103,15 +104,6 @@ func (v *visit) marketFilter(all []market.Listing, q url.Values) views.Filter {
 		{Name: "signature", Label: "Signature", Value: q.Get("signature"), Options: []views.Option{{Value: "trusted", Label: "Trusted"}, {Value: "none", Label: "None that counts"}}},
 		{Name: "sort", Label: "Order", Value: q.Get("sort"), Options: []views.Option{{Value: "risk", Label: "Lowest risk first"}}},
 	}}
-}
-
-func sortedKeys(set map[string]bool) []string {
-	keys := make([]string, 0, len(set))
-	for k := range set {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // onShelf reports whether a bundle is among those a query asks for.
@@ -175,7 +167,7 @@ func (s *Server) listingPage(c echo.Context) error {
 	if shown == nil || shown.Manifest == nil {
 		return fault.New(fault.NotFound, "marketplace.unknown", "No version %q of %s is on the shelf.", c.QueryParam("version"), l.ID)
 	}
-	props := views.Listing{Card: v.marketCard(shown), Digest: shown.Digest, May: v.mays(shown.Manifest), Cannot: cannots(shown.Manifest), Depends: v.depends(shown.Manifest)}
+	props := views.Listing{Card: v.marketCard(shown), May: v.mays(shown.Manifest), Cannot: cannots(shown.Manifest), Depends: v.depends(shown.Manifest)}
 	props.Download = "/admin/marketplace/bundles/" + shown.Digest
 	props.Remove = views.Action{Label: "Take off the shelf", Icon: "trash-2", Danger: true, Ask: true, Href: views.MarketplacePath(l.ID, "remove") + "?version=" + url.QueryEscape(shown.Version)}
 	for _, one := range l.Versions {

@@ -3,6 +3,7 @@ package pluginmgr
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -216,12 +217,5 @@ func (i *Installer) uninstall(ctx context.Context, r *job.Run) error {
 	return i.Unregister(ctx, id)
 }
 
-// Runtimes are the kinds of plugins that can run here, sorted.
-func (m *Manager) RuntimeKinds() []string {
-	kinds := make([]string, 0, len(m.Runtimes))
-	for kind := range m.Runtimes {
-		kinds = append(kinds, kind)
-	}
-	slices.Sort(kinds)
-	return kinds
-}
+// RuntimeKinds are the kinds of plugins that can run here, sorted.
+func (m *Manager) RuntimeKinds() []string { return slices.Sorted(maps.Keys(m.Runtimes)) }

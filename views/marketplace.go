@@ -96,7 +96,6 @@ func (r RiskMark) bars() (on, off string) {
 // Listing is one plugin on the shelf: all that it could do, before it is installed.
 type Listing struct {
 	Card      MarketCard
-	Digest    string
 	Versions  []Tab // the newest first
 	May       []MayLine
 	Cannot    []string
@@ -131,7 +130,6 @@ type InstallForm struct {
 	Path   string
 	Digest string
 	Verb   string
-	Why    *Why
 }
 
 // ImportForm takes a .vvplugin file.
